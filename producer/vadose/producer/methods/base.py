@@ -1,0 +1,109 @@
+"""The Method contract: the one extension point of the producer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+from vadose.common import Progress, silent
+from vadose.producer.cube import Cube
+from vadose.producer.recipe import Predictors
+from vadose.producer.training.splits import Fold
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a method may read: cubes by name (`main` always), station datasets and product cards."""
+
+    cubes: Mapping[str, Cube]
+    target: str
+    predictors: Predictors
+    stations: Mapping[str, Path] = field(default_factory=dict)
+    cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def cube(self) -> Cube:
+        """The main cube."""
+        return self.cubes["main"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The target days `days` for the cells `cells` of a cube, both slices of positions."""
+
+    cube: Cube
+    days: slice
+    cells: slice
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about a block.
+
+    Attributes
+    ----------
+    mean
+        Soil moisture, (time, cell), m3 m-3; NaN where there is nothing to predict from.
+    uncertainty
+        Standard uncertainty, 1 sigma, with respect to the training target, (time, cell), m3 m-3.
+    flags
+        Flag bits that only the model knows (256 no valid input, 2048 outside training support), (time, cell), int16.
+    diagnostics
+        Arrays by name, such as attention by lag.
+    """
+
+    mean: Floats
+    uncertainty: Floats
+    flags: npt.NDArray[np.int16]
+    diagnostics: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+class Settings(pydantic.BaseModel):
+    """Settings of a method: frozen, unknown keys refused."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class Model(Protocol):
+    """A fitted method."""
+
+    past_days: int
+
+    def predict(self, block: Block) -> Prediction:
+        """Predict a block. The result of a cell and day depends on nothing but the cube and the first day of the block."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write weights and `model.json` with the ledger; no pickle."""
+        ...
+
+
+class Method(Protocol):
+    """A way to predict soil moisture.
+
+    `needs_own_history` says whether a cell must have been seen in training.
+    """
+
+    name: ClassVar[str]
+    settings_type: ClassVar[type[Settings]]
+    needs_own_history: ClassVar[bool]
+
+    def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
+            progress: Progress = silent) -> Model:  # fmt: skip
+        """Fit inside the training fold; resume from `checkpoint` if it holds an unfinished fit of the same inputs."""
+        ...
+
+    def load(self, directory: Path) -> Model:
+        """Load a saved model."""
+        ...
+
+
+Clock = Callable[[], float]

@@ -1,0 +1,263 @@
+"""A recipe: everything that decides a product, as frozen, validated values.
+
+A recipe is a YAML file. Unknown keys are errors that name the nearest known key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.resources
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pydantic
+import yaml
+
+from vadose.common import UsageError
+from vadose.producer.grids import Grid, global_shape
+from vadose.producer.vocabulary import VOCABULARY
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class GridSection(_Strict):
+    """A window of a global grid, half-open, in global row and column numbers."""
+
+    token: str
+    rows: tuple[int, int] | None = None
+    columns: tuple[int, int] | None = None
+
+    def grid(self) -> Grid:
+        """The grid itself; without rows and columns the whole globe."""
+        rows, columns = global_shape(self.token)
+        return Grid(self.token, *(self.rows or (0, rows)), *(self.columns or (0, columns)))
+
+    @pydantic.model_validator(mode="after")
+    def _inside(self) -> GridSection:
+        try:
+            self.grid()
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class Agent(_Strict):
+    """Who made or publishes the product."""
+
+    name: str
+    type: Literal["person", "group", "institution", "position"] = "group"
+    institution: str
+    email: str
+    url: str
+
+
+class Product(_Strict):
+    """The product as a user sees it."""
+
+    token: str = pydantic.Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")
+    grid: GridSection
+    step: Literal["daily", "monthly"] = "daily"
+    day: Literal["solar06", "daily_mean"]
+    depth_m: tuple[float, float]
+    days: tuple[date, date]
+    version: str = pydantic.Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
+    issued: str = pydantic.Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    stream: Literal["CDR", "ICDR", "NRT"]
+    publish: bool = True
+    target: str
+    title: str
+    summary: str
+    source: str
+    licence: str
+    institution: str
+    naming_authority: str
+    landing_url: str
+    doi: str | None = None
+    references: str
+    acknowledgement: str
+    creator: Agent
+    publisher: Agent
+    project: str
+    program: str
+    platform: str
+    instrument: str
+
+    @property
+    def id(self) -> str:
+        """Product id, folder and URL: `avhrr-0p05deg`."""
+        return f"{self.token}-{self.grid.token}".lower()
+
+
+class InputSource(_Strict):
+    """One input data set, and what its licence allows for derived data."""
+
+    name: str
+    reader: str
+    producer: str
+    version: str
+    licence: str
+    passing_on: bool | None = None
+    commercial_use: bool | None = None
+    card: str | None = None
+    options: dict[str, Any] = {}
+
+
+class Predictors(_Strict):
+    """Predictor variables in the order in which the model sees them."""
+
+    daily: tuple[str, ...]
+    static: tuple[str, ...] = ()
+
+    @pydantic.field_validator("daily", "static")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in VOCABULARY:
+                raise ValueError(unknown_word(name, VOCABULARY, "variable"))
+        return names
+
+
+class MethodSection(_Strict):
+    """Method and its settings; the settings are checked by the method's own model."""
+
+    name: str
+    settings: dict[str, Any] = {}
+    ensemble: int = pydantic.Field(default=1, ge=1, le=20)
+    seed: int = 0
+    split: str = "P1"
+
+
+class FlagRule(_Strict):
+    """Set a flag bit where a cube variable exceeds a limit."""
+
+    flag: Literal["permanent_ice", "dense_vegetation", "complex_topography", "wetland_or_open_water", "radio_frequency_interference", "urban_area", "snow_cover", "frozen_soil"]
+    variable: str
+    above: float | None = None
+    below: float | None = None
+
+
+class BuildSection(_Strict):
+    """How predictions become granules."""
+
+    writer: Literal["isal", "netcdf4"] = "isal"
+    slab_days: int = pydantic.Field(default=1830, ge=1)
+    minimum: float = 0.02
+    maximum: float = 0.6
+    porosity_variable: str | None = None
+    flags: tuple[FlagRule, ...] = ()
+    covers_frozen: bool = False
+    observing_input: str | None = None
+    maximum_granule_mb: float = 17.0
+
+
+class Gate(_Strict):
+    """One release gate with its limits; `vadose validate` evaluates it."""
+
+    name: Literal["core_sites", "no_regression", "beats_baselines", "gap_days", "calibration", "stability", "independence", "coverage", "complete"]
+    level: Literal["required", "advisory"]
+    limits: dict[str, float] = {}
+
+
+class Waiver(_Strict):
+    """A published exception from one check."""
+
+    check: str
+    reason: str
+    expires: str
+
+
+class Recipe(_Strict):
+    """A whole recipe."""
+
+    recipe: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    format: Literal[1] = 1
+    product: Product
+    inputs: tuple[InputSource, ...]
+    cube: str
+    target: str
+    predictors: Predictors
+    method: MethodSection
+    build: BuildSection = BuildSection()
+    gates: tuple[Gate, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _target_known(self) -> Recipe:
+        if self.target not in VOCABULARY:
+            raise ValueError(unknown_word(self.target, VOCABULARY, "variable"))
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the recipe's values; comments and layout of the YAML do not count."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def unknown_word(word: str, known: Any, noun: str) -> str:
+    """A message that names the unknown word and the nearest known one."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
+    return f"unknown {noun} {word!r}{hint}"
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    folder = importlib.resources.files("vadose.producer.recipes")
+    return {Path(str(file)).stem: Path(str(file)) for file in sorted(folder.iterdir(), key=str) if str(file).endswith(".yaml")}
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Load a packaged recipe by name, or a YAML file.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, YAML that does not parse, an unknown key (with the nearest known one) or a bad value.
+    """
+    packaged = packaged_recipes()
+    path = packaged.get(name_or_path, Path(name_or_path))
+    if not path.is_file():
+        raise UsageError(unknown_word(name_or_path, packaged, "recipe"), next="name a packaged recipe or a YAML file")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
+    if not isinstance(values, dict):
+        raise UsageError("a recipe is a mapping of keys", where=str(path))
+    try:
+        return Recipe.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise UsageError(describe(error, Recipe), where=str(path)) from error
+
+
+def describe(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:
+    """All faults of a configuration: dotted path, what is wrong, and for unknown keys the nearest known one."""
+    faults = []
+    for fault in error.errors():
+        path = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            known = _fields_at(model, fault["loc"][:-1])
+            faults.append(f"{path}: {unknown_word(str(fault['loc'][-1]), known, 'key')}")
+        else:
+            message = re.sub(r"^Value error, ", "", fault["msg"])
+            got = "" if fault["type"] == "missing" else f", got {fault['input']!r}"
+            faults.append(f"{path}: {message}{got if len(got) < 120 else ''}")
+    return "; ".join(faults)
+
+
+def _fields_at(model: type[pydantic.BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        candidates = [annotation, *get_args(annotation)]
+        nested = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)]
+        if not nested:
+            return []
+        model = nested[0]
+    return list(model.model_fields)
