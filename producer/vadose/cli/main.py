@@ -32,18 +32,18 @@ VERBS: dict[str, str] = {
 class LazyVerbs(click.Group):
     """Lists all verbs without importing any of them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """All verbs, in the order of the data."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of one verb."""
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"vadose.cli.{cmd_name}").command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs in the help text."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
@@ -90,16 +90,26 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  (the program's last line: one message, never a traceback unasked)
         if debug:
             traceback.print_exc()
-        click.echo(f"error: unexpected (exit 1)\n  what   {type(error).__name__}: {error}\n  next   run again with --debug and report it", err=True)
+        what = f"{type(error).__name__}: {error}"
+        click.echo(f"error: unexpected (exit 1)\n  what   {what}\n  next   run again with --debug", err=True)
         return 1
 
 
 def report_error(error: VadoseError, *, as_json: bool, command: str) -> int:
     """Print an error in its four parts, on stdout too where JSON was asked for."""
-    lines = [f"error: {error.kind} (exit {error.exit_code})", *(f"  {name:<6} {value}" for name, value in error.parts())]
+    lines = [
+        f"error: {error.kind} (exit {error.exit_code})",
+        *(f"  {name:<6} {value}" for name, value in error.parts()),
+    ]
     click.echo("\n".join(lines), err=True)
     if as_json:
         failures = [dict(error.parts())]
-        envelope = {"schema_version": 1, "command": command, "exit_code": error.exit_code, "result": None, "failures": failures}
+        envelope = {
+            "schema_version": 1,
+            "command": command,
+            "exit_code": error.exit_code,
+            "result": None,
+            "failures": failures,
+        }
         click.echo(json.dumps(envelope))
     return error.exit_code

@@ -32,7 +32,13 @@ class Common:
     def emit(self, command: str, result: dict[str, Any], table: str, exit_code: int = 0) -> int:
         """Print the result on stdout, as a table or as one JSON object; return the exit code."""
         if self.json:
-            envelope = {"schema_version": 1, "command": command, "exit_code": exit_code, "result": result, "failures": []}
+            envelope = {
+                "schema_version": 1,
+                "command": command,
+                "exit_code": exit_code,
+                "result": result,
+                "failures": [],
+            }
             click.echo(json.dumps(envelope, default=str))
         else:
             click.echo(table)
@@ -55,16 +61,35 @@ def parse_memory(text: str) -> int:
 def common_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add the shared options; the function gets them as its first argument, a `Common`."""
 
-    @click.option("--workspace", type=click.Path(path_type=Path), default=Path("workspace"), show_default=True, help="Folder of all that is made.")
+    @click.option(
+        "--workspace",
+        type=click.Path(path_type=Path),
+        default=Path("workspace"),
+        show_default=True,
+        help="Folder of all that is made.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-    @click.option("--progress", "mode", type=click.Choice(["auto", "bar", "plain", "json"]), default="auto", show_default=True)
+    @click.option(
+        "--progress", "mode", type=click.Choice(["auto", "bar", "plain", "json"]), default="auto", show_default=True
+    )
     @click.option("--quiet", is_flag=True, help="No progress and no log.")
     @click.option("--dry-run", is_flag=True, help="List what would be written; write nothing.")
     @click.option("--keep-going", is_flag=True, help="Go on after a failed item; exit 5 lists them.")
     @click.option("--memory", default="2GiB", show_default=True, help="Memory that blocks may take.")
     @click.option("--debug", is_flag=True, help="Print a traceback on errors.")
     @functools.wraps(function)
-    def wrapped(*args: Any, workspace: Path, as_json: bool, mode: Any, quiet: bool, dry_run: bool, keep_going: bool, memory: str, debug: bool, **rest: Any) -> R:
+    def wrapped(
+        *args: Any,
+        workspace: Path,
+        as_json: bool,
+        mode: Any,
+        quiet: bool,
+        dry_run: bool,
+        keep_going: bool,
+        memory: str,
+        debug: bool,
+        **rest: Any,
+    ) -> R:
         common = Common(
             workspace=workspace,
             json=as_json,

@@ -23,7 +23,7 @@ class VadoseError(Exception):
     exit_code: ClassVar[int] = 1
     kind: ClassVar[str] = "unexpected"
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", next: str = "") -> None:  # noqa: A002
+    def __init__(self, what: str, *, where: str = "", why: str = "", next: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.where = where

@@ -49,7 +49,9 @@ class Progress:
 
             with Bars(console=Console(stderr=True), transient=False) as bars:
                 task = bars.add_task(label, total=total)
-                yield Step(label, total, lambda n, note: bars.update(task, advance=n, description=f"{label} {note}".strip()))
+                yield Step(
+                    label, total, lambda n, note: bars.update(task, advance=n, description=f"{label} {note}".strip())
+                )
             return
         lines = _Lines(label, total, mode, sys.stderr)
         lines.write(force=True)

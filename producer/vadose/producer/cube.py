@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import zarr
+from zarr.codecs import ZstdCodec
 
 from vadose.common import InputError, whole_directory
 from vadose.producer.grids import Grid
@@ -21,6 +24,7 @@ from vadose.producer.vocabulary import variable
 
 Floats = npt.NDArray[np.float32]
 Days = npt.NDArray[np.datetime64]
+ZarrArray = zarr.Array[Any]
 
 CHUNK_DAYS = 92
 CHUNK_CELLS = 4096
@@ -41,64 +45,76 @@ class Cube:
     @cached_property
     def grid(self) -> Grid:
         """The grid whose cells are gathered."""
-        return Grid(**dict(self.group.attrs["vadose_grid"]))
+        return Grid(**self._attributes["vadose_grid"])
 
     @cached_property
     def index(self) -> npt.NDArray[np.int64]:
         """Flat index in C order of each cell in the window of the grid, (cell,), ascending."""
-        return np.asarray(self.group["cell"][:]).astype(np.int64)
+        return np.asarray(self._array("cell")[:]).astype(np.int64)
 
     @cached_property
     def days(self) -> Days:
         """UTC days, (time,), without gaps."""
-        return EPOCH + np.floor(np.asarray(self.group["time"][:])).astype("timedelta64[D]")
+        since: Days = EPOCH + np.floor(np.asarray(self._array("time")[:])).astype("timedelta64[D]")
+        return since
 
     @cached_property
     def lat(self) -> npt.NDArray[np.float64]:
         """Latitude of the cell centres, (cell,)."""
-        return np.asarray(self.group["lat"][:])[self.index // self.grid.shape[1]]
+        return np.asarray(self._array("lat")[:])[self.index // self.grid.shape[1]]
 
     @cached_property
     def lon(self) -> npt.NDArray[np.float64]:
         """Longitude of the cell centres, (cell,)."""
-        return np.asarray(self.group["lon"][:])[self.index % self.grid.shape[1]]
+        return np.asarray(self._array("lon")[:])[self.index % self.grid.shape[1]]
 
     @property
     def names(self) -> list[str]:
         """Names of all variables of the vocabulary in the cube."""
-        return list(self.group.attrs["vadose_variables"])
+        return list(self._attributes["vadose_variables"])
 
     @property
     def provenance(self) -> list[dict[str, Any]]:
         """Every input file with name, bytes, sha256, producer, version and licence."""
-        return list(self.group.attrs["vadose_provenance"])
+        return list(self._attributes["vadose_provenance"])
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """The funnel of ingest for each variable: read, missing, outside_range, flagged, kept."""
-        return dict(self.group.attrs["vadose_counts"])
+        return dict(self._attributes["vadose_counts"])
 
     @property
     def content_hash(self) -> str:
         """SHA-256 over the hashes of all input files, variables and grid; equal cubes have equal hashes."""
-        return str(self.group.attrs["vadose_content_hash"])
+        return str(self._attributes["vadose_content_hash"])
 
     def read(self, name: str, days: slice = slice(None), cells: slice = slice(None)) -> Floats:
         """A daily variable, (time, cell)."""
         self._require(name)
-        return np.asarray(self.group[name][days, cells])
+        return np.asarray(self._array(name)[days, cells])
 
     def read_static(self, name: str, cells: slice = slice(None)) -> Floats:
         """A static variable, (cell,)."""
         self._require(name)
-        return np.asarray(self.group[name][cells])
+        return np.asarray(self._array(name)[cells])
 
     def day_index(self, day: np.datetime64) -> int:
         """Position of a day; a day outside is an `InputError`."""
         position = int((day - self.days[0]).astype(int))
         if not 0 <= position < self.days.size:
-            raise InputError(f"{day} is not in the cube, which holds {self.days[0]}..{self.days[-1]}", where=str(self.path))
+            raise InputError(
+                f"{day} is not in the cube, which holds {self.days[0]}..{self.days[-1]}", where=str(self.path)
+            )
         return position
+
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        return dict(self.group.attrs)
+
+    def _array(self, name: str) -> ZarrArray:
+        array = self.group[name]
+        assert isinstance(array, zarr.Array), f"{name} is not an array"
+        return array
 
     def _require(self, name: str) -> None:
         if name not in self.group:
@@ -134,21 +150,26 @@ class CubeWriter:
 
     def add(self, name: str, values: Floats, *, attributes: dict[str, Any] | None = None) -> None:
         """Write a whole variable, (time, cell) or for static ones (cell,)."""
-        self.declare(name, attributes=attributes)
-        self._group[name][...] = values.astype(np.float32)
+        self.declare(name, attributes=attributes)[...] = values.astype(np.float32)
 
-    def declare(self, name: str, *, attributes: dict[str, Any] | None = None) -> zarr.Array:
+    def declare(self, name: str, *, attributes: dict[str, Any] | None = None) -> ZarrArray:
         """Make an empty (all missing) variable and return its array for writing slab by slab."""
         spec = variable(name)
         shape = (self._cells,) if spec.static else (self._days.size, self._cells)
-        chunk = (min(CHUNK_CELLS, self._cells),) if spec.static else (min(CHUNK_DAYS, self._days.size), min(CHUNK_CELLS, self._cells))
+        chunk = (
+            (min(CHUNK_CELLS, self._cells),)
+            if spec.static
+            else (min(CHUNK_DAYS, self._days.size), min(CHUNK_CELLS, self._cells))
+        )
         array = self._group.create_array(
             name, shape=shape, chunks=chunk, dtype="float32", fill_value=np.float32(np.nan),
             dimension_names=("cell",) if spec.static else ("time", "cell"),
-            compressors=zarr.codecs.ZstdCodec(level=1),
+            compressors=ZstdCodec(level=1),
         )  # fmt: skip
         known = {"standard_name": spec.standard_name, "long_name": spec.long_name, "units": spec.units}
-        array.attrs.update({key: value for key, value in known.items() if value} | {"grid_mapping": "crs"} | (attributes or {}))
+        array.attrs.update(
+            {key: value for key, value in known.items() if value} | {"grid_mapping": "crs"} | (attributes or {})
+        )
         self._names.append(name)
         return array
 
@@ -158,17 +179,29 @@ class CubeWriter:
         for reason, number in counts.items():
             funnel[reason] = funnel.get(reason, 0) + int(number)
 
-    def source(self, *, name: str, bytes: int, sha256: str, producer: str, version: str, licence: str, **more: Any) -> None:  # noqa: A002
+    def source(
+        self, *, name: str, bytes: int, sha256: str, producer: str, version: str, licence: str, **more: Any
+    ) -> None:
         """Record an input file."""
-        self._provenance[name] = {"name": name, "bytes": bytes, "sha256": sha256, "producer": producer, "version": version, "licence": licence, **more}
+        self._provenance[name] = {
+            "name": name,
+            "bytes": bytes,
+            "sha256": sha256,
+            "producer": producer,
+            "version": version,
+            "licence": licence,
+            **more,
+        }
 
     def finish(self) -> None:
         """Write the store's attributes; called by `new_cube`."""
-        import hashlib
-
         provenance = [self._provenance[name] for name in sorted(self._provenance)]
-        identity = {"files": [(entry["name"], entry["sha256"]) for entry in provenance], "variables": sorted(self._names),
-                    "grid": dict(self._group.attrs["vadose_grid"]), "days": [str(self._days[0]), str(self._days[-1])]}  # fmt: skip
+        identity = {
+            "files": [(entry["name"], entry["sha256"]) for entry in provenance],
+            "variables": sorted(self._names),
+            "grid": dict(self._group.attrs)["vadose_grid"],
+            "days": [str(self._days[0]), str(self._days[-1])],
+        }
         self._group.attrs.update({
             "vadose_variables": self._names,
             "vadose_counts": self._counts,
@@ -203,11 +236,19 @@ def new_cube(path: Path, grid: Grid, index: npt.NDArray[np.integer], days: Days,
         group.attrs.update({
             "Conventions": "CF-1.11",
             "title": title,
-            "vadose_grid": {"token": grid.token, "row0": grid.row0, "row1": grid.row1, "col0": grid.col0, "col1": grid.col1},
+            "vadose_grid": dataclasses.asdict(grid),
         })  # fmt: skip
-        _coordinate(group, "time", (days - EPOCH).astype(float) + 0.5, ("time",),
-                    standard_name="time", units="days since 1970-01-01 00:00:00", calendar="standard", axis="T")  # fmt: skip
-        _coordinate(group, "cell", np.asarray(index, np.int64), ("cell",), compress=f"{rows} {columns}", long_name="land cells, gathered")
+        since = (days - EPOCH).astype(float) + 0.5
+        units = "days since 1970-01-01 00:00:00"
+        _coordinate(group, "time", since, ("time",), standard_name="time", units=units, calendar="standard", axis="T")
+        _coordinate(
+            group,
+            "cell",
+            np.asarray(index, np.int64),
+            ("cell",),
+            compress=f"{rows} {columns}",
+            long_name="land cells, gathered",
+        )
         _coordinate(group, "lat", grid.lat, (rows,), standard_name="latitude", units="degrees_north")
         _coordinate(group, "lon", grid.lon, (columns,), standard_name="longitude", units="degrees_east")
         if grid.is_ease2:
@@ -215,7 +256,12 @@ def new_cube(path: Path, grid: Grid, index: npt.NDArray[np.integer], days: Days,
             _coordinate(group, "x", grid.x, ("x",), standard_name="projection_x_coordinate", units="m", axis="X")
         crs = group.create_array("crs", shape=(), dtype="int32", dimension_names=())
         crs[...] = 0
-        crs.attrs.update({"grid_mapping_name": "lambert_cylindrical_equal_area" if grid.is_ease2 else "latitude_longitude", "epsg_code": f"EPSG:{grid.epsg}"})
+        crs.attrs.update(
+            {
+                "grid_mapping_name": "lambert_cylindrical_equal_area" if grid.is_ease2 else "latitude_longitude",
+                "epsg_code": f"EPSG:{grid.epsg}",
+            }
+        )
         writer = CubeWriter(group, days, index.size)
         yield writer
         writer.finish()

@@ -27,7 +27,13 @@ EASE2 = {
     "EASE2M01": (14616, 34704, 1000.89502334956),
 }
 
-_CHUNKS = {"0P05DEG": (600, 600), "0P10DEG": (600, 600), "0P25DEG": (360, 720), "0P36DEG": (500, 500), "0P01DEG": (600, 600)}
+_CHUNKS = {
+    "0P05DEG": (600, 600),
+    "0P10DEG": (600, 600),
+    "0P25DEG": (360, 720),
+    "0P36DEG": (500, 500),
+    "0P01DEG": (600, 600),
+}
 
 
 def _eccentricity() -> tuple[float, float]:
@@ -122,22 +128,30 @@ class Grid:
     @cached_property
     def y(self) -> Floats:
         """Northing of the row centres in metres, north to south (EASE-Grid 2.0 only)."""
-        return (global_shape(self.token)[0] / 2 - 0.5 - np.arange(self.row0, self.row1)) * self.step
+        return np.asarray(
+            (global_shape(self.token)[0] / 2 - 0.5 - np.arange(self.row0, self.row1)) * self.step, np.float64
+        )
 
     @cached_property
     def x(self) -> Floats:
         """Easting of the column centres in metres (EASE-Grid 2.0 only)."""
-        return (np.arange(self.col0, self.col1) + 0.5 - global_shape(self.token)[1] / 2) * self.step
+        return np.asarray(
+            (np.arange(self.col0, self.col1) + 0.5 - global_shape(self.token)[1] / 2) * self.step, np.float64
+        )
 
     @cached_property
     def y_edges(self) -> Floats:
         """Northing of the row edges, north to south, one more than rows (EASE-Grid 2.0 only)."""
-        return (global_shape(self.token)[0] / 2 - np.arange(self.row0, self.row1 + 1)) * self.step
+        return np.asarray(
+            (global_shape(self.token)[0] / 2 - np.arange(self.row0, self.row1 + 1)) * self.step, np.float64
+        )
 
     @cached_property
     def x_edges(self) -> Floats:
         """Easting of the column edges (EASE-Grid 2.0 only)."""
-        return (np.arange(self.col0, self.col1 + 1) - global_shape(self.token)[1] / 2) * self.step
+        return np.asarray(
+            (np.arange(self.col0, self.col1 + 1) - global_shape(self.token)[1] / 2) * self.step, np.float64
+        )
 
     @cached_property
     def lat(self) -> Floats:
@@ -218,8 +232,10 @@ def box(token: str, west: float, south: float, east: float, north: float) -> Gri
     return Grid(token, int(rows[0]), int(rows[1]) + 1, int(columns[0]), int(columns[1]) + 1)
 
 
-def nearest_cells(source_lat: Floats, source_lon: Floats, lat: npt.ArrayLike, lon: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row and column of the nearest source centre of a rectilinear grid, in either direction of latitude and longitude convention."""
+def nearest_cells(
+    source_lat: Floats, source_lon: Floats, lat: npt.ArrayLike, lon: npt.ArrayLike
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Row and column of the nearest centre of a rectilinear grid, whatever its direction and longitude convention."""
     lat = np.atleast_1d(np.asarray(lat, float))
     lon = np.atleast_1d(np.asarray(lon, float))
     rows = np.abs(source_lat[None, :] - lat[:, None]).argmin(axis=1)
@@ -250,7 +266,9 @@ def conservative_weights(source: Grid, target: Grid) -> sp.csr_matrix:
     return sp.kron(rows, columns, format="csr")
 
 
-def regrid(weights: sp.csr_matrix, values: npt.NDArray[np.floating], minimum_share: float = 0.5) -> npt.NDArray[np.float32]:
+def regrid(
+    weights: sp.csr_matrix, values: npt.NDArray[np.floating], minimum_share: float = 0.5
+) -> npt.NDArray[np.float32]:
     """Area-weighted mean of the valid source cells, (..., source cells) to (..., target cells).
 
     A target cell is missing where valid source cells cover less than `minimum_share` of its overlapped area.

@@ -135,7 +135,16 @@ class MethodSection(_Strict):
 class FlagRule(_Strict):
     """Set a flag bit where a cube variable exceeds a limit."""
 
-    flag: Literal["permanent_ice", "dense_vegetation", "complex_topography", "wetland_or_open_water", "radio_frequency_interference", "urban_area", "snow_cover", "frozen_soil"]
+    flag: Literal[
+        "permanent_ice",
+        "dense_vegetation",
+        "complex_topography",
+        "wetland_or_open_water",
+        "radio_frequency_interference",
+        "urban_area",
+        "snow_cover",
+        "frozen_soil",
+    ]
     variable: str
     above: float | None = None
     below: float | None = None
@@ -158,7 +167,17 @@ class BuildSection(_Strict):
 class Gate(_Strict):
     """One release gate with its limits; `vadose validate` evaluates it."""
 
-    name: Literal["core_sites", "no_regression", "beats_baselines", "gap_days", "calibration", "stability", "independence", "coverage", "complete"]
+    name: Literal[
+        "core_sites",
+        "no_regression",
+        "beats_baselines",
+        "gap_days",
+        "calibration",
+        "stability",
+        "independence",
+        "coverage",
+        "complete",
+    ]
     level: Literal["required", "advisory"]
     limits: dict[str, float] = {}
 
@@ -208,7 +227,11 @@ def unknown_word(word: str, known: Any, noun: str) -> str:
 def packaged_recipes() -> dict[str, Path]:
     """The recipes that come with the package, by name."""
     folder = importlib.resources.files("vadose.producer.recipes")
-    return {Path(str(file)).stem: Path(str(file)) for file in sorted(folder.iterdir(), key=str) if str(file).endswith(".yaml")}
+    return {
+        Path(str(file)).stem: Path(str(file))
+        for file in sorted(folder.iterdir(), key=str)
+        if str(file).endswith(".yaml")
+    }
 
 
 def load_recipe(name_or_path: str) -> Recipe:

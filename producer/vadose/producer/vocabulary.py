@@ -37,11 +37,17 @@ def _soil_moisture(name: str, long_name: str, low: float = 0.0) -> Variable:
     return Variable(name=name, units="m3 m-3", valid_range=(low, 1.0), long_name=long_name, standard_name=SOIL_MOISTURE)
 
 
-def _static(name: str, units: str, low: float, high: float, long_name: str, standard_name: str | None = None) -> Variable:
-    return Variable(name=name, units=units, valid_range=(low, high), long_name=long_name, standard_name=standard_name, static=True)
+def _static(
+    name: str, units: str, low: float, high: float, long_name: str, standard_name: str | None = None
+) -> Variable:
+    return Variable(
+        name=name, units=units, valid_range=(low, high), long_name=long_name, standard_name=standard_name, static=True
+    )
 
 
-def _daily(name: str, units: str, low: float, high: float, long_name: str, standard_name: str | None = None) -> Variable:
+def _daily(
+    name: str, units: str, low: float, high: float, long_name: str, standard_name: str | None = None
+) -> Variable:
     return Variable(name=name, units=units, valid_range=(low, high), long_name=long_name, standard_name=standard_name)
 
 
@@ -59,14 +65,42 @@ VARIABLES: tuple[Variable, ...] = (
     _daily("precipitation", "mm d-1", 0.0, 2000.0, "precipitation", "lwe_precipitation_rate"),
     _daily("air_temperature", "K", 180.0, 340.0, "air temperature at 2 m", "air_temperature"),
     _daily("specific_humidity", "kg kg-1", 0.0, 0.1, "specific humidity at 2 m", "specific_humidity"),
-    _daily("shortwave_radiation", "W m-2", 0.0, 600.0, "downward shortwave radiation at the surface", "surface_downwelling_shortwave_flux_in_air"),
-    _daily("longwave_radiation", "W m-2", 40.0, 700.0, "downward longwave radiation at the surface", "surface_downwelling_longwave_flux_in_air"),
+    _daily(
+        "shortwave_radiation",
+        "W m-2",
+        0.0,
+        600.0,
+        "downward shortwave radiation at the surface",
+        "surface_downwelling_shortwave_flux_in_air",
+    ),
+    _daily(
+        "longwave_radiation",
+        "W m-2",
+        40.0,
+        700.0,
+        "downward longwave radiation at the surface",
+        "surface_downwelling_longwave_flux_in_air",
+    ),
     _daily("eastward_wind", "m s-1", -60.0, 60.0, "eastward wind at 10 m", "eastward_wind"),
     _daily("northward_wind", "m s-1", -60.0, 60.0, "northward wind at 10 m", "northward_wind"),
     _daily("land_surface_temperature", "K", 180.0, 360.0, "land surface temperature, clear sky", "surface_temperature"),
-    _daily("land_surface_temperature_all_weather", "K", 180.0, 360.0, "land surface temperature, all weather", "surface_temperature"),
+    _daily(
+        "land_surface_temperature_all_weather",
+        "K",
+        180.0,
+        360.0,
+        "land surface temperature, all weather",
+        "surface_temperature",
+    ),
     _daily("soil_temperature", "K", 200.0, 350.0, "temperature of the top soil layer", "soil_temperature"),
-    _daily("snow_water_equivalent", "kg m-2", 0.0, 120000.0, "snow water equivalent", "lwe_thickness_of_surface_snow_amount"),
+    _daily(
+        "snow_water_equivalent",
+        "kg m-2",
+        0.0,
+        120000.0,
+        "snow water equivalent",
+        "lwe_thickness_of_surface_snow_amount",
+    ),
     _daily("albedo", "1", 0.0, 1.0, "shortwave albedo", "surface_albedo"),
     _daily("albedo_visible", "1", 0.0, 1.0, "black-sky albedo, visible", "surface_albedo"),
     _daily("albedo_near_infrared", "1", 0.0, 1.0, "black-sky albedo, near infrared", "surface_albedo"),
@@ -181,7 +215,7 @@ def check_plausible(values: npt.NDArray[np.float32], spec: Variable, units: str,
     if share > 0.5:
         middle = float(np.median(finite))
         raise InputError(
-            f"values contradict the units: {share:.0%} of the values lie outside [{low:g}, {high:g}] {spec.units} (median {middle:g})",
+            f"values contradict the units: {share:.0%} outside [{low:g}, {high:g}] {spec.units}, median {middle:g}",
             where=where,
             why=f"the file declares {units!r}, {spec.name} is kept in {spec.units!r}",
             next="state the right units in a product card beside the file",

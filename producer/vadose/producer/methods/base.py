@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 import pydantic
+from vadose.producer.training.splits import Fold
 
 from vadose.common import Progress, silent
 from vadose.producer.cube import Cube
 from vadose.producer.recipe import Predictors
-from vadose.producer.training.splits import Fold
 
 Floats = npt.NDArray[np.float32]
 
@@ -78,7 +78,7 @@ class Model(Protocol):
     past_days: int
 
     def predict(self, block: Block) -> Prediction:
-        """Predict a block. The result of a cell and day depends on nothing but the cube and the first day of the block."""
+        """Predict a block; a cell's values depend on nothing but the cube and the first day of the block."""
         ...
 
     def save(self, directory: Path) -> None:

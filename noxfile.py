@@ -1,0 +1,100 @@
+"""What a newcomer and a maintainer run: `nox -s demo`, `nox -s tests`, and the rest of `nox -l`."""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests", "lint"]
+nox.options.default_venv_backend = "virtualenv"
+
+HERE = Path(__file__).parent
+
+
+def install(session: nox.Session, *extras: str) -> None:
+    """Install the checkout with the pinned versions."""
+    session.install("-e", f".[{','.join(extras)}]", "-c", "constraints.txt")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The whole job on the simulated world, from nothing to a site: `nox -s demo [-- --out DIR]`."""
+    install(session, "all")
+    session.run("vadose", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: `nox -s tests [-- PYTEST ARGUMENTS]`."""
+    install(session, "all", "test")
+    session.run("pytest", "-q", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types and the rules between rooms."""
+    install(session, "all", "test", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+    hidden = [str(path.relative_to(HERE)) for path in HERE.glob("*/vadose/__init__.py")]
+    if hidden:
+        session.error(f"a namespace package has no __init__.py: {', '.join(hidden)}")
+
+
+@nox.session
+def lean(session: nox.Session) -> None:
+    """Validation installs and imports without torch, reports without torch and xgboost."""
+    session.install(".[validation]", "-c", "constraints.txt")
+    session.run("python", "-c", "import vadose.validation, importlib.util as u; assert u.find_spec('torch') is None")
+    session.run("pip", "uninstall", "-q", "-y", "vadose")
+    session.install(".[reports]", "-c", "constraints.txt")
+    session.run(
+        "python",
+        "-c",
+        "import vadose.reports, importlib.util as u; assert not (u.find_spec('torch') or u.find_spec('xgboost'))",
+    )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Speed as ratios to named rivals in the same run; writes site/data/speed/speed.json."""
+    install(session, "all", "test")
+    session.run(
+        "python", "-m", "pytest", "-q", "tests/bench", "-p", "no:cacheprovider", "--benchmark-only", *session.posargs
+    )
+
+
+@nox.session
+def skill(session: nox.Session) -> None:
+    """The experiments on CONUS-412, resumable: `nox -s skill -- --hours 3`; writes site/data/skill/."""
+    install(session, "all")
+    data = os.environ.get("VADOSE_DATA", str(HERE.parent / "shared" / "data"))
+    session.run(
+        "vadose",
+        "compare",
+        "conus412-atlstm",
+        "--native",
+        f"{data}/conus412",
+        "--publish-to",
+        "site/data/skill",
+        *session.posargs,
+    )
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """The site alone: strict build of what is in the workspace and the browser tests."""
+    install(session, "all", "test")
+    session.run("pytest", "-q", "tests/reports", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(venv_backend="none")
+def vendor(session: nox.Session) -> None:
+    """Rebuild the vendored scripts from npm and compare them with the committed ones."""
+    session.chdir("site/js")
+    session.run("npm", "ci", external=True)
+    session.run("npm", "run", "build", external=True)
+    session.run("git", "diff", "--exit-code", "--", "../docs/assets", external=True)
