@@ -173,6 +173,10 @@ class CubeWriter:
         self._names.append(name)
         return array
 
+    def attribute(self, name: str, value: Any) -> None:
+        """Set an attribute of the store, such as the cells' numbers in their source."""
+        self._group.attrs[name] = value
+
     def count(self, name: str, **counts: int) -> None:
         """Add to the funnel of a variable: read, missing, outside_range, flagged, kept."""
         funnel = self._counts.setdefault(name, {})
