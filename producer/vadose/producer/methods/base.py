@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 import pydantic
-from vadose.producer.training.splits import Fold
 
 from vadose.common import Progress, silent
 from vadose.producer.cube import Cube
 from vadose.producer.recipe import Predictors
+from vadose.producer.training.splits import Fold
 
 Floats = npt.NDArray[np.float32]
 
@@ -75,7 +75,10 @@ class Settings(pydantic.BaseModel):
 class Model(Protocol):
     """A fitted method."""
 
-    past_days: int
+    @property
+    def past_days(self) -> int:
+        """Days before a block that its prediction reads."""
+        ...
 
     def predict(self, block: Block) -> Prediction:
         """Predict a block; a cell's values depend on nothing but the cube and the first day of the block."""

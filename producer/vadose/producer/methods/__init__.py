@@ -1,0 +1,19 @@
+"""The methods, one module each, behind the contract of `base`."""
+
+from vadose.producer.methods.atlstm import AtLstm
+from vadose.producer.methods.base import Block, Inputs, Method, Model, Prediction, Settings
+from vadose.producer.methods.baselines import CellMean, Climatology, Persistence
+from vadose.producer.methods.choice import chosen_method, method_settings
+from vadose.producer.methods.linear import Ridge
+from vadose.producer.methods.lstm import Lstm
+from vadose.producer.methods.trees import Xgboost
+
+METHODS: tuple[Method, ...] = (AtLstm(), Lstm(), Xgboost(), Ridge(), CellMean(), Climatology(), Persistence())
+
+
+def method(name: str) -> Method:
+    """The method called `name`; an unknown name is a `UsageError` that lists the known ones."""
+    return chosen_method(name, METHODS)
+
+
+__all__ = ["METHODS", "Block", "Inputs", "Method", "Model", "Prediction", "Settings", "method", "method_settings"]

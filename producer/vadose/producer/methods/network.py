@@ -1,0 +1,147 @@
+"""The recurrent network of the LSTM methods, with optional attention over the last hidden states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Log variances of the standardised target outside this range have no meaning.
+LOG_VARIANCE = (-8.0, 4.0)
+NEVER = -1e9
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of the network; `attention` is the number of hidden states that are pooled, 0 for none."""
+
+    daily: int
+    static: int
+    hidden: int
+    layers: int = 1
+    attention: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """What the network carries from one stretch of days to the next."""
+
+    hidden: Tensor
+    cell: Tensor
+    scores: Tensor
+    outputs: Tensor
+
+
+class RecurrentNetwork(nn.Module):
+    """Linear, ReLU, LSTM, then a Gaussian head on the last state, or on attention over the last states.
+
+    The attention score of the state `l` days back is `ReLU(w h + b)` (form read in DeepCropMapping's public code)
+    plus a learned bias of the lag `l`. The head is linear and the weights sum to one, so that pooling the heads of the
+    states equals the head of the pooled state.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.inputs = nn.Linear(shape.daily + shape.static, shape.hidden)
+        self.lstm = nn.LSTM(shape.hidden, shape.hidden, shape.layers)
+        self.head = nn.Linear(shape.hidden, 2)
+        if shape.attention:
+            self.score = nn.Linear(shape.hidden, 1)
+            self.lag_bias = nn.Parameter(-torch.arange(shape.attention, dtype=torch.float32).flip(0))
+        with torch.no_grad():
+            for name, parameter in self.lstm.named_parameters():
+                if name.startswith("bias_ih"):
+                    parameter[shape.hidden : 2 * shape.hidden] = 1.0
+
+    def start(self, batch: int) -> State:
+        """The state before the first day."""
+        shape = self.shape
+        zero = torch.zeros(shape.layers, batch, shape.hidden)
+        past = max(shape.attention - 1, 0)
+        return State(zero, zero, torch.full((past, batch), NEVER), torch.zeros(past, batch, 2))
+
+    def forward(
+        self, daily: Tensor, static: Tensor, state: State, *, keep: Tensor | None = None, reduced: bool = False
+    ) -> tuple[Tensor, State]:
+        """Mean and log variance of the standardised target, (time, cell, 2), and the state after the last day.
+
+        Parameters
+        ----------
+        daily, static
+            Channels (time, cell, channel) and (cell, channel).
+        state
+            From `start`, or from the stretch of days before.
+        keep
+            Dropout factors of the hidden states, (time, cell, hidden) or broadcastable to it.
+        reduced
+            Run the LSTM itself in bfloat16.
+        """
+        hidden, state = self._run(daily, static, state, keep=keep, reduced=reduced)
+        return self._finish(hidden, state)[:2]
+
+    def attention(self, daily: Tensor, static: Tensor, state: State) -> Tensor:
+        """Attention weights (time, cell, lag), the present day last; they sum to one."""
+        hidden, state = self._run(daily, static, state, keep=None, reduced=False)
+        return self._finish(hidden, state)[2]
+
+    def _run(
+        self, daily: Tensor, static: Tensor, state: State, *, keep: Tensor | None, reduced: bool
+    ) -> tuple[Tensor, State]:
+        count = self.shape.daily
+        seen = functional.linear(daily, self.inputs.weight[:, :count])
+        seen = torch.relu(seen + functional.linear(static, self.inputs.weight[:, count:], self.inputs.bias))
+        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+            hidden, (h, c) = self.lstm(seen, (state.hidden, state.cell))
+        hidden = hidden.float()
+        if keep is not None:
+            hidden = hidden * keep
+        return hidden, State(h, c, state.scores, state.outputs)
+
+    def _finish(self, hidden: Tensor, state: State) -> tuple[Tensor, State, Tensor]:
+        outputs = self.head(hidden)
+        lags = self.shape.attention
+        if not lags:
+            return _clamped(outputs), state, outputs.new_ones((*outputs.shape[:2], 1))
+        scores = torch.cat([state.scores, torch.relu(self.score(hidden)[..., 0])])
+        outputs = torch.cat([state.outputs, outputs])
+        weights = torch.softmax(scores.unfold(0, lags, 1) + self.lag_bias, dim=-1)
+        pooled = (outputs.unfold(0, lags, 1) * weights[:, :, None, :]).sum(dim=-1)
+        past = lags - 1
+        carried = State(state.hidden, state.cell, scores[scores.shape[0] - past :], outputs[outputs.shape[0] - past :])
+        return _clamped(pooled), carried, weights
+
+
+def _clamped(outputs: Tensor) -> Tensor:
+    mean, log_variance = outputs.unbind(dim=-1)
+    return torch.stack([mean, log_variance.clamp(*LOG_VARIANCE)], dim=-1)
+
+
+def beta_nll(outputs: Tensor, target: Tensor, counts: Tensor, beta: float = 0.5) -> Tensor:
+    """Gaussian negative log likelihood weighted by variance to the power beta, mean over where `counts` (Seitzer 2022).
+
+    `outputs` is (time, cell, 2), `target` and `counts` (time, cell).
+    """
+    mean, log_variance = outputs.unbind(dim=-1)
+    variance = log_variance.exp()
+    loss = 0.5 * ((target - mean) ** 2 / variance + log_variance) * variance.detach() ** beta
+    return (loss * counts).sum() / counts.sum().clamp(min=1.0)
+
+
+def initialised(shape: Shape, seed: int) -> RecurrentNetwork:
+    """A network whose first weights depend only on the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return RecurrentNetwork(shape)
+
+
+def dropout_factors(generator: np.random.Generator, shape: tuple[int, ...], rate: float) -> Tensor | None:
+    """0 for dropped states, 1/(1 - rate) for kept ones; the rate is rounded to a 256th."""
+    steps = round(rate * 256)
+    if not steps:
+        return None
+    kept = generator.integers(0, 256, shape, np.uint8) >= steps
+    return torch.from_numpy(kept).float() * (256.0 / (256.0 - steps))

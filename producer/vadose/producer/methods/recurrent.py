@@ -1,0 +1,228 @@
+"""What the LSTM methods share: fitting a network inside a fold, predicting in fixed shapes, saving and loading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import safetensors.torch
+import torch
+
+from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
+from vadose.producer.cube import Cube
+from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
+from vadose.producer.methods.network import RecurrentNetwork, Shape, State, initialised
+from vadose.producer.recipe import Predictors
+from vadose.producer.training.dataset import Encoder, TrainingSet, training_set
+from vadose.producer.training.loop import LoopSettings, Run, train
+from vadose.producer.training.splits import Fold
+
+WEIGHTS = "weights.safetensors"
+CARD = "member.json"
+# Predictions are computed in stretches of fixed shape, so that no byte depends on how many cells or days are asked for.
+CELLS_AT_ONCE = 256
+DAYS_AT_ONCE = 64
+NO_VALID_INPUT = 256
+
+
+class RecurrentSettings(Settings):
+    """Size of the network, how it is trained, and how many days before the first one it reads when it predicts."""
+
+    hidden: int = pydantic.Field(default=128, ge=1, le=2048)
+    layers: int = pydantic.Field(default=1, ge=1, le=4)
+    past_days: int = pydantic.Field(default=180, ge=0)
+    training: LoopSettings = LoopSettings()
+
+
+@dataclass(frozen=True)
+class RecurrentModel:
+    """A trained network with the encoder of its predictors."""
+
+    network: RecurrentNetwork
+    encoder: Encoder
+    past_days: int
+    center: float
+    scale: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def predict(self, block: Block) -> Prediction:
+        """Mean and standard deviation for a block.
+
+        The network starts `past_days` before the first day of the block, or where the cube begins.
+        A day on which no daily predictor has a value has no prediction.
+        """
+        mean, deviation = predict_members([self], block)
+        return gaussian(mean[0], deviation[0])
+
+    def attention_by_lag(self, cube: Cube, days: slice, cells: slice) -> npt.NDArray[np.float64]:
+        """Mean attention weight of each lag, (lag,), lag 0 first, over a stretch of days and cells."""
+        daily = torch.from_numpy(self.encoder.daily(cube, days, cells))
+        static = torch.from_numpy(self.encoder.static(cube, cells))
+        with torch.inference_mode():
+            weights = self.network.attention(daily, static, self.network.start(static.shape[0]))
+        settled = weights[min(self.network.shape.attention, weights.shape[0] - 1) :]
+        return settled.mean(dim=(0, 1), dtype=torch.float64).flip(0).numpy()
+
+    def save(self, directory: Path) -> None:
+        """Write `weights.safetensors` and `member.json`."""
+        tensors = {name: value.detach().contiguous() for name, value in self.network.state_dict().items()}
+        with whole_file(directory / WEIGHTS) as part:
+            safetensors.torch.save_file(tensors, part)
+        shape = self.network.shape
+        write_json(directory / CARD, {
+            "shape": asdict(shape),
+            "predictors": self.encoder.predictors.model_dump(mode="json"),
+            "scalers": self.encoder.to_json(),
+            "past_days": self.past_days, "center": self.center, "scale": self.scale, "facts": self.facts,
+        })  # fmt: skip
+
+
+def gaussian(mean: Floats, deviation: Floats) -> Prediction:
+    """A prediction with the flag for what could not be predicted."""
+    return Prediction(mean, deviation, np.where(np.isnan(mean), NO_VALID_INPUT, 0).astype(np.int16))
+
+
+def predict_members(models: Sequence[RecurrentModel], block: Block) -> tuple[Floats, Floats]:
+    """Means and standard deviations of several networks of the same predictors, both (member, time, cell).
+
+    The predictors are read and encoded once for all of them, in portions of fixed shape.
+    """
+    days = range(*block.days.indices(block.cube.days.size))
+    cells = range(*block.cells.indices(block.cube.index.size))
+    begin = max(days.start - max(model.past_days for model in models), 0)
+    result = np.full((2, len(models), len(days), len(cells)), np.nan, np.float32)
+    for start in range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE):
+        batch = slice(start, min(start + CELLS_AT_ONCE, block.cube.index.size))
+        low, high = max(start, cells.start), min(batch.stop, cells.stop)
+        part, wanted = slice(low - cells.start, high - cells.start), slice(low - start, high - start)
+        for first, outputs in _stretches(models, block.cube, slice(begin, days.stop), batch):
+            skip = max(days.start - first, 0)
+            place = slice(first + skip - days.start, first + outputs.shape[1] - days.start)
+            if place.stop > 0:
+                result[:, :, place, part] = np.moveaxis(outputs[:, skip:, wanted], -1, 0)
+    for k, model in enumerate(models):
+        result[0, k] = result[0, k] * np.float32(model.scale) + np.float32(model.center)
+        result[1, k] = np.exp(np.float32(0.5) * result[1, k]) * np.float32(model.scale)
+    return result[0], result[1]
+
+
+def _stretches(models: Sequence[RecurrentModel], cube: Cube, days: slice, cells: slice) -> Iterator[tuple[int, Floats]]:
+    """First day and standardised outputs (member, time, cell, 2) of stretches of days, for one batch of cells."""
+    encoder = models[0].encoder
+    static = torch.from_numpy(padded(encoder.static(cube, cells), CELLS_AT_ONCE, 0))
+    states = [model.network.start(CELLS_AT_ONCE) for model in models]
+    for first in range(days.start, days.stop, DAYS_AT_ONCE):
+        stretch = slice(first, min(first + DAYS_AT_ONCE, days.stop))
+        daily, absent = encoder.daily_with_gaps(cube, stretch, cells)
+        channels = torch.from_numpy(padded(padded(daily, DAYS_AT_ONCE, 0), CELLS_AT_ONCE, 1))
+        outputs = np.empty((len(models), *absent.shape, 2), np.float32)
+        with torch.inference_mode():
+            for k, model in enumerate(models):
+                values, states[k] = model.network(channels, static, states[k])
+                outputs[k] = values[: absent.shape[0], : absent.shape[1]].numpy()
+        outputs[:, absent] = np.nan
+        yield first, outputs
+
+
+def load_recurrent(directory: Path) -> RecurrentModel:
+    """Load what `RecurrentModel.save` wrote."""
+    card = read_json(directory / CARD)
+    network = RecurrentNetwork(Shape(**card["shape"]))
+    try:
+        network.load_state_dict(safetensors.torch.load_file(directory / WEIGHTS))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"weights cannot be read: {error}", where=str(directory / WEIGHTS), next="vadose train RECIPE"
+        ) from error
+    encoder = Encoder.from_json(card["scalers"], Predictors.model_validate(card["predictors"]))
+    return RecurrentModel(network, encoder, card["past_days"], card["center"], card["scale"], card["facts"])
+
+
+class RecurrentMethod:
+    """Fit and load of a method whose network is a `RecurrentNetwork`."""
+
+    name: ClassVar[str]
+    settings_type: ClassVar[type[Settings]]
+    needs_own_history: ClassVar[bool] = False
+
+    def attention(self, settings: RecurrentSettings) -> int:
+        """Number of states that attention pools; 0 for none."""
+        return 0
+
+    def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
+            progress: Progress = silent) -> RecurrentModel:  # fmt: skip
+        """Train one network inside the fold; resumes from `checkpoint`."""
+        assert isinstance(settings, RecurrentSettings), "settings of another method"
+        loop = settings.training
+        if loop.patience is None or not fold.mask("tune").any():
+            fold, loop = fold.whole(), loop.model_copy(update={"patience": None})
+        data = training_set(
+            inputs.cube, inputs.predictors, inputs.target, fold, maximum_cells=loop.maximum_cells, seed=seed
+        )
+        shape = Shape(
+            data.daily.shape[2], data.static.shape[1], settings.hidden, settings.layers, self.attention(settings)
+        )
+        network = initialised(shape, seed)
+        score = None if loop.patience is None else lambda net: tuning_error(net, data, loop.spin_up_days)
+        run = train(
+            network, data, loop, seed=seed, fingerprint=fingerprint(self.name, inputs, fold, settings, seed),
+            score=score, checkpoint=checkpoint, progress=progress, label=f"train {self.name}, seed {seed}",
+        )  # fmt: skip
+        return RecurrentModel(network, data.encoder, settings.past_days, data.center, data.scale, facts(run))
+
+    def load(self, directory: Path) -> RecurrentModel:
+        """Load a saved model."""
+        return load_recurrent(directory)
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """What is worth keeping about a training."""
+    return {
+        "steps": run.step,
+        "losses": run.losses,
+        "checks": run.checks,
+        "parameters": sum(parameter.numel() for parameter in run.network.parameters()),
+    }
+
+
+def tuning_error(network: RecurrentNetwork, data: TrainingSet, spin_up_days: int) -> float:
+    """Root mean square error (standardised) on the inner split, in one run over the whole series."""
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, data.cells.size, CELLS_AT_ONCE):
+            part = slice(start, min(start + CELLS_AT_ONCE, data.cells.size))
+            wanted = data.tune[:, part].copy()
+            wanted[:spin_up_days] = False
+            if not wanted.any():
+                continue
+            state: State = network.start(part.stop - start)
+            outputs, _ = network(torch.from_numpy(data.daily[:, part]), torch.from_numpy(data.static[part]), state)
+            error = outputs[..., 0].numpy()[wanted] - data.target[:, part][wanted]
+            total, count = total + float((error.astype(np.float64) ** 2).sum()), count + error.size
+    return float(np.sqrt(total / max(count, 1)))
+
+
+def padded(values: Floats, size: int, axis: int) -> Floats:
+    """Zeros appended along an axis up to a size."""
+    lacking = size - values.shape[axis]
+    if not lacking:
+        return values
+    widths = [(0, lacking if k == axis else 0) for k in range(values.ndim)]
+    return np.pad(values, widths)
+
+
+def fingerprint(name: str, inputs: Inputs, fold: Fold, settings: Settings, seed: int) -> str:
+    """Hash of everything that decides a training."""
+    identity = {
+        "method": name, "settings": settings.model_dump(mode="json"), "seed": seed, "cube": inputs.cube.content_hash,
+        "target": inputs.target, "predictors": inputs.predictors.model_dump(mode="json"), "torch": torch.__version__,
+        "fit": hashlib.sha256(np.packbits(fold.mask("fit")).tobytes()).hexdigest(),
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
