@@ -1,0 +1,74 @@
+"""Averages over stations, adjusted p-values and outcomes."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vadose.statistics import adjusted, outcome, weighted_mean, weighted_median
+from vadose.statistics.aggregates import cluster_weights, network_time_error, resampled_weights, spread
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 10])
+def test_a_median_with_equal_weights_is_that_of_numpy(size: int) -> None:
+    values = np.random.default_rng(size).standard_normal((5, size + 1))
+    values[:, -1] = np.nan
+    np.testing.assert_allclose(weighted_median(values, np.ones(size + 1)), np.nanmedian(values, axis=1), rtol=1e-14)
+
+
+def test_a_weight_of_two_counts_like_two_stations() -> None:
+    values = np.array([0.3, 0.1, 0.2, 0.9])
+    weights = np.array([1.0, 2.0, 1.0, 3.0])
+    repeated = np.repeat(values, weights.astype(int))
+    assert weighted_median(values, weights) == np.median(repeated)
+    assert weighted_mean(values, weights) == pytest.approx(repeated.mean())
+
+
+def test_a_dense_network_weighs_like_one_cluster() -> None:
+    weights = cluster_weights(["a", "a", "a", "b", "c"], [True, True, False, True, True])
+    np.testing.assert_allclose(weights, [1 / 6, 1 / 6, 0.0, 1 / 3, 1 / 3])
+
+
+def test_the_bootstrap_of_a_mean_has_the_textbook_error_and_repeats() -> None:
+    values = np.random.default_rng(1).standard_normal(200)
+    weights = np.full(200, 1 / 200)
+    one, two = (resampled_weights(np.arange(200), weights, seed=5) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    found = spread("mean", values, weights, one, clusters=200)
+    low, high = stats.t.interval(0.95, 199, values.mean(), values.std() / np.sqrt(200))
+    assert (found.ci_low, found.ci_high) == pytest.approx((low, high), abs=0.02)
+
+
+def test_shared_weather_widens_the_interval_of_a_median() -> None:
+    values = np.random.default_rng(2).standard_normal(50)
+    weights = np.full(50, 0.02)
+    draws = resampled_weights(np.arange(50), weights, seed=0)
+    narrow = spread("median", values, weights, draws, clusters=50)
+    wide = spread("median", values, weights, draws, clusters=50, time_error=1.0, n_eff=200)
+    assert wide.ci_high - wide.ci_low > 3 * (narrow.ci_high - narrow.ci_low)
+    assert wide.value == narrow.value == pytest.approx(np.median(values))
+
+
+def test_few_clusters_have_a_value_without_interval() -> None:
+    found = spread("median", np.array([0.1, 0.2]), np.array([0.5, 0.5]), np.ones((3, 2)), clusters=2)
+    assert (found.status, found.value) == ("few_stations", pytest.approx(0.15))
+    assert np.isnan(found.ci_low)
+
+
+def test_the_time_error_of_independent_days_is_the_textbook_one() -> None:
+    psi = np.random.default_rng(3).standard_normal(1000)
+    error, n_eff = network_time_error(psi, np.ones(1000))
+    assert error == pytest.approx(1 / np.sqrt(1000), rel=0.15)
+    assert n_eff > 700
+
+
+def test_adjusted_p_values_equal_those_of_scipy() -> None:
+    p = np.random.default_rng(4).random(50) ** 3
+    np.testing.assert_allclose(adjusted(p), stats.false_discovery_control(p), rtol=1e-12)
+    gappy = np.insert(p, 10, np.nan)
+    np.testing.assert_allclose(np.delete(adjusted(gappy), 10), adjusted(p))
+
+
+def test_an_outcome_needs_significance_or_a_narrow_interval() -> None:
+    found = outcome([-0.01, 0.01, 0.0, 0.0], [-0.02, 0.0, -0.0005, -0.1], [0.0, 0.02, 0.0005, 0.1],
+                    [0.01, 0.01, 0.9, 0.9], margin=0.001, better="low")  # fmt: skip
+    assert list(found) == ["better", "worse", "equal", "undecided"]

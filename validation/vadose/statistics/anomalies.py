@@ -1,0 +1,64 @@
+"""Anomalies and climatologies of daily series with gaps, (..., time), NaN = missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+DAYS_PER_YEAR = 365.25
+
+
+def _cumulative(values: Floats) -> tuple[Floats, Floats]:
+    """Running sums and counts with a leading zero, (..., time + 1)."""
+    valid = np.isfinite(values)
+    zero = np.zeros((*values.shape[:-1], 1))
+    total = np.concatenate([zero, np.cumsum(np.where(valid, values, 0.0), axis=-1)], axis=-1)
+    count = np.concatenate([zero, np.cumsum(valid, axis=-1, dtype=float)], axis=-1)
+    return total, count
+
+
+def _window(total: Floats, count: Floats, centre: npt.NDArray[np.int64], half: int) -> tuple[Floats, Floats]:
+    days = total.shape[-1] - 1
+    low, high = np.clip(centre - half, 0, days), np.clip(centre + half + 1, 0, days)
+    return total[..., high] - total[..., low], count[..., high] - count[..., low]
+
+
+def moving_mean(values: npt.ArrayLike, window: int = 35, minimum: int = 10) -> Floats:
+    """Centred moving mean over `window` days (odd); NaN where fewer than `minimum` values lie in it."""
+    values = np.asarray(values, float)
+    if window % 2 == 0:
+        raise ValueError(f"a centred window has an odd number of days, got {window}")
+    total, count = _cumulative(values)
+    sums, counts = _window(total, count, np.arange(values.shape[-1]), window // 2)
+    return np.asarray(np.where(counts >= minimum, sums / np.maximum(counts, 1.0), np.nan))
+
+
+def anomaly_35d(values: npt.ArrayLike, minimum: int = 10) -> Floats:
+    """Deviation from the centred 35-day mean; it sees 17 days of the future.
+
+    Apply after matching, so that the same filter with the same gaps acts on product and reference.
+    """
+    values = np.asarray(values, float)
+    return np.asarray(values - moving_mean(values, 35, minimum))
+
+
+def other_years_climatology(values: npt.ArrayLike, half_window: int = 15, minimum: int = 10) -> Floats:
+    """Mean of the values around the same season in all *other* years, (..., time).
+
+    On day t it is the mean over t + 365.25 k with k = ..., -2, -1, 1, 2, ... and `half_window` days to each side,
+    so that no value within half a year of t enters. NaN where fewer than `minimum` values do.
+    """
+    values = np.asarray(values, float)
+    days = values.shape[-1]
+    total, count = _cumulative(values)
+    sums, counts = np.zeros(values.shape), np.zeros(values.shape)
+    years = int(np.ceil(days / DAYS_PER_YEAR))
+    for year in range(-years, years + 1):
+        if year == 0:
+            continue
+        s, c = _window(total, count, np.arange(days) + round(year * DAYS_PER_YEAR), half_window)
+        sums += s
+        counts += c
+    return np.asarray(np.where(counts >= minimum, sums / np.maximum(counts, 1.0), np.nan))
