@@ -1,0 +1,247 @@
+"""Reads the products of a simulated world into a cube. The truth beside them is never opened."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vadose.common import InputError, Progress, silent
+from vadose.producer.cube import CubeWriter, new_cube
+from vadose.producer.grids import Grid
+from vadose.producer.ingest.base import Ingester, Order, Origin
+from vadose.producer.ingest.card import Card, load_card
+from vadose.producer.ingest.composites import daily_from_composites
+from vadose.producer.ingest.dayfiles import DayFiles, Series, digest, list_files, nearest_source, read_files
+from vadose.producer.ingest.native import open_netcdf, require, stated_units, to_vocabulary
+from vadose.producer.recipe import Recipe
+from vadose.producer.vocabulary import VOCABULARY
+
+Floats = npt.NDArray[np.float32]
+Days = npt.NDArray[np.datetime64]
+
+# Granules mask frozen ground and snow by these, whether or not the model sees them.
+ALWAYS = ("soil_temperature", "snow_water_equivalent")
+STATIC = "static"
+DEFAULT_WORLD = "demo"
+
+
+def world_folder(native: Path, options: dict[str, Any]) -> Path:
+    """The folder of the world: `native` itself, or the one in it that the option `world` names."""
+    folder = native if (native / "world.json").exists() else native / str(options.get("world", DEFAULT_WORLD))
+    if not (folder / "world.json").exists():
+        raise InputError(
+            "no finished simulated world",
+            where=str(folder),
+            why="its last file, world.json, is not there",
+            next="vadose fetch simulated",
+        )
+    return folder
+
+
+def ingest(recipe: Recipe, native_folder: Path, cube_path: Path, progress: Progress = silent) -> None:
+    """Read what a recipe needs of a simulated world into a cube on the recipe's grid.
+
+    Parameters
+    ----------
+    native_folder
+        The folder of the world, or `native/simulated`, which holds it under the name in the input's option `world`.
+
+    Raises
+    ------
+    InputError
+        For a missing, damaged or contradicting file, or a required variable without any value.
+    """
+    source = recipe.inputs[0]
+    options: dict[str, Any] = {}
+    for item in recipe.inputs:
+        options |= item.options
+    order = Order(
+        files=(native_folder,),
+        cube=cube_path,
+        title=f"Inputs of {recipe.product.title}",
+        origin=Origin(source.producer, source.version, source.licence),
+        grid=recipe.product.grid.grid(),
+        required=(*recipe.predictors.daily, *recipe.predictors.static),
+        options=options,
+        recipe=recipe,
+    )
+    write(order, progress)
+
+
+def product_folders(order: Order) -> tuple[Path, ...]:
+    """The folders that `write` reads, the static one last."""
+    folder = world_folder(order.files[0], dict(order.options))
+    names = [name for name in _wanted(order, folder) if not VOCABULARY[name].static]
+    missing = [name for name in names if not (folder / name / "card.yaml").exists()]
+    if missing:
+        raise InputError(
+            f"the simulated world lacks {', '.join(missing)}",
+            where=str(folder),
+            next="vadose fetch simulated, with these products",
+        )
+    return (*(folder / name for name in names), folder / STATIC)
+
+
+def write(order: Order, progress: Progress) -> None:
+    """Make the cube of an order; the contract of `Ingester.write`."""
+    folders = product_folders(order)
+    world = folders[-1].parent
+    static_file = folders[-1] / f"{STATIC}.nc"
+    grid, index = _cells(static_file, order.grid)
+    lat, lon = grid.lat[index // grid.shape[1]], grid.lon[index % grid.shape[1]]
+    products = [list_files(folder, lat, lon) for folder in folders[:-1]]
+    days = _days(products, order)
+    with new_cube(order.cube, grid, index, days, title=order.title) as writer:
+        for product in products:
+            raw = read_files(product, progress)
+            _add(writer, product, raw, days, required=product.name in order.required)
+            _source(writer, world, product.name, product.card, len(product.paths), raw.bytes, raw.sha256)
+        _add_static(writer, order, static_file, lat, lon)
+        data = static_file.read_bytes()
+        _source(
+            writer,
+            world,
+            STATIC,
+            load_card(static_file.with_name("card.yaml")),
+            1,
+            len(data),
+            digest([hashlib.sha256(data).hexdigest()]),
+        )
+
+
+def _wanted(order: Order, folder: Path) -> list[str]:
+    """Names of the vocabulary to read, daily ones first as the recipe orders them."""
+    if order.recipe is None:
+        there = [path.parent.name for path in sorted(folder.glob("*/card.yaml"))]
+        return [name for name in there if name in VOCABULARY and order.wants(name)]
+    recipe = order.recipe
+    names = [
+        recipe.target,
+        *recipe.predictors.daily,
+        *ALWAYS,
+        *(rule.variable for rule in recipe.build.flags),
+        *order.options.get("also", ()),
+    ]
+    if recipe.build.observing_input:
+        names.append(recipe.build.observing_input)
+    return [name for name in dict.fromkeys(names) if order.wants(name)]
+
+
+def _cells(static_file: Path, wanted: Grid | None) -> tuple[Grid, npt.NDArray[np.int64]]:
+    """The grid of the cube and the flat index of its land cells."""
+    with open_netcdf(static_file) as dataset:
+        require(dataset.variables, "land_fraction", static_file)
+        field = dataset.variables["land_fraction"]
+        land = np.ma.filled(np.ma.asarray(field[:]).astype(float), np.nan)
+        lat, lon = np.asarray(dataset.variables["lat"][:]), np.asarray(dataset.variables["lon"][:])
+    if wanted is None:
+        raise InputError(
+            "the grid of the cube is not stated", where=str(static_file), next="name a recipe; it states the grid"
+        )
+    take, inside = nearest_source(
+        lat, lon, np.repeat(wanted.lat, wanted.shape[1]), np.tile(wanted.lon, wanted.shape[0])
+    )
+    index = np.flatnonzero(inside & np.isfinite(land.ravel()[take]))
+    if index.size == 0:
+        raise InputError("no land cell of the world lies on the grid of the recipe", where=str(static_file))
+    return wanted, index
+
+
+def _days(products: list[DayFiles], order: Order) -> Days:
+    """All days between the first and the last file of any daily product, or those asked for."""
+    if order.days is not None:
+        return np.arange(order.days[0], order.days[1] + 1)
+    first = max(product.starts[0] for product in products)
+    last = max(product.starts[-1] for product in products)
+    return np.arange(min(first, last), last + 1)
+
+
+def _add(writer: CubeWriter, product: DayFiles, raw: Series, days: Days, *, required: bool) -> None:
+    spec = product.card.variables[product.variable]
+    where = f"{product.paths[0].parent.parent}, variable {product.variable}"
+    flagged = None
+    if spec.flags and raw.flags is not None:
+        bits = sum(1 << bit for bit in spec.flags.clear_bits)
+        flagged = (raw.flags & bits) != 0 if bits else ~np.isin(raw.flags, spec.flags.keep)
+    values, funnel = to_vocabulary(raw.values, product.name, raw.units, where=where, flagged=flagged, card=spec)
+    writer.count(
+        product.name,
+        read=funnel.read,
+        missing=funnel.missing,
+        outside_range=funnel.outside_range,
+        flagged=funnel.flagged,
+        kept=funnel.kept,
+    )
+    if required and funnel.kept == 0:
+        raise InputError(
+            f"no value of the predictor {product.name} is left of {funnel.read:,}",
+            where=where,
+            why=f"missing {funnel.missing:,}, flagged {funnel.flagged:,}",
+        )
+    if raw.period_days > 1:
+        daily = daily_from_composites(values, product.starts, raw.period_days, days)
+    else:
+        daily = np.full((days.size, values.shape[1]), np.nan, np.float32)
+        position = (product.starts - days[0]).astype(int)
+        there = (position >= 0) & (position < days.size)
+        daily[position[there]] = values[there]
+    attributes = {"cell_methods": "time: point"} if spec.day == "solar06" else {}
+    writer.add(product.name, daily, attributes=attributes)
+
+
+def _add_static(writer: CubeWriter, order: Order, path: Path, lat: npt.NDArray[Any], lon: npt.NDArray[Any]) -> None:
+    card = load_card(path.with_name("card.yaml"))
+    asked = set()
+    if order.recipe is not None:
+        build = order.recipe.build
+        asked = {*order.recipe.predictors.static, *(rule.variable for rule in build.flags)}
+        asked |= {build.porosity_variable} if build.porosity_variable else set()
+    with open_netcdf(path) as dataset:
+        take, inside = nearest_source(
+            np.asarray(dataset.variables["lat"][:]), np.asarray(dataset.variables["lon"][:]), lat, lon
+        )
+        for name in sorted(
+            set(dataset.variables) & set(VOCABULARY) | {name for name in asked if VOCABULARY[name].static}
+        ):
+            require(dataset.variables, name, path)
+            field = np.ma.filled(np.ma.asarray(dataset.variables[name][:]).astype(np.float32), np.nan).ravel()
+            raw = np.where(inside, field[take], np.float32(np.nan))
+            spec = card.of(name)
+            units = stated_units(name, getattr(dataset.variables[name], "units", None), spec, None, path)
+            values, funnel = to_vocabulary(raw, name, units, where=f"{path}, variable {name}", card=spec)
+            writer.count(
+                name,
+                read=funnel.read,
+                missing=funnel.missing,
+                outside_range=funnel.outside_range,
+                flagged=0,
+                kept=funnel.kept,
+            )
+            writer.add(name, values)
+
+
+def _source(writer: CubeWriter, world: Path, name: str, card: Card, count: int, size: int, digest: str) -> None:
+    writer.source(
+        name=f"simulated/{world.name}/{name}",
+        bytes=size,
+        sha256=digest,
+        producer=card.producer,
+        version=card.version,
+        licence=card.licence,
+        files=count,
+        product=card.product,
+    )
+
+
+INGESTER = Ingester(
+    name="simulated",
+    summary="products of a simulated world, daily CF NetCDF files with product cards",
+    write=write,
+    origin=Origin("Vadose simulated world", "1.0", "CC0-1.0", passing_on=True, commercial_use=True),
+    options={"world": "name of the world", "also": "further variables to read"},
+    from_files=False,
+)
