@@ -250,20 +250,29 @@ def _overlaps(source_edges: Floats, target_edges: Floats) -> sp.csr_matrix:
     return sp.csr_matrix(np.maximum(high - low, 0.0))
 
 
-def conservative_weights(source: Grid, target: Grid) -> sp.csr_matrix:
+def overlap_weights(
+    source_lat_edges: Floats, source_lon_edges: Floats, target_lat_edges: Floats, target_lon_edges: Floats
+) -> sp.csr_matrix:
     """Area of overlap of every target cell with every source cell, (target cells, source cells).
 
-    Both kinds of grid are products of parallels and meridians, so that the weights are the Kronecker
-    product of one-dimensional overlaps in authalic latitude and in longitude. Cells in C order.
+    Both grids are products of parallels and meridians, so that the weights are the Kronecker product of
+    one-dimensional overlaps in authalic latitude and in longitude. Cells in C order. Edges of latitude run
+    north to south, those of longitude west to east; longitudes that differ by 360 degrees are the same.
     Reuse the matrix with `regrid`.
     """
 
-    def parallels(grid: Grid) -> Floats:
-        return -_authalic_q(np.sin(np.deg2rad(grid.lat_edges)))
+    def parallels(edges: Floats) -> Floats:
+        return -_authalic_q(np.sin(np.deg2rad(edges)))
 
-    rows = _overlaps(parallels(source), parallels(target))
-    columns = _overlaps(source.lon_edges, target.lon_edges)
+    rows = _overlaps(parallels(source_lat_edges), parallels(target_lat_edges))
+    turns = (_overlaps(source_lon_edges + turn, target_lon_edges) for turn in (-360.0, 0.0, 360.0))
+    columns = sum(turns, sp.csr_matrix((target_lon_edges.size - 1, source_lon_edges.size - 1)))
     return sp.kron(rows, columns, format="csr")
+
+
+def conservative_weights(source: Grid, target: Grid) -> sp.csr_matrix:
+    """The `overlap_weights` of two grids, (target cells, source cells)."""
+    return overlap_weights(source.lat_edges, source.lon_edges, target.lat_edges, target.lon_edges)
 
 
 def regrid(

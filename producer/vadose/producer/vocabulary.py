@@ -56,6 +56,7 @@ VARIABLES: tuple[Variable, ...] = (
     _soil_moisture("smap_sm_pm", "SMAP radiometer soil moisture, 0-5 cm, at 18:00 local solar time"),
     _soil_moisture("cci_sm", "ESA CCI soil moisture, combined"),
     _soil_moisture("noah_sm", "GLDAS-Noah soil moisture, 0-10 cm"),
+    _soil_moisture("noah_sm_layer2", "GLDAS-Noah soil moisture, 10-40 cm"),
     # Packing makes small negative values real in ERA5.
     _soil_moisture("era5_sm", "ERA5 volumetric soil water, layer 1, 0-7 cm", low=-0.02),
     _soil_moisture("era5_sm_layer2", "ERA5 volumetric soil water, layer 2, 7-28 cm", low=-0.02),
@@ -99,7 +100,7 @@ VARIABLES: tuple[Variable, ...] = (
         0.0,
         120000.0,
         "snow water equivalent",
-        "lwe_thickness_of_surface_snow_amount",
+        "surface_snow_amount",
     ),
     _daily("albedo", "1", 0.0, 1.0, "shortwave albedo", "surface_albedo"),
     _daily("albedo_visible", "1", 0.0, 1.0, "black-sky albedo, visible", "surface_albedo"),
@@ -160,6 +161,7 @@ RULES: dict[tuple[str, str], tuple[float, float]] = {
     ("kg m-2 s-1", "mm d-1"): (86400.0, 0.0),
     ("kg m-3", "g cm-3"): (0.001, 0.0),
     ("g kg-1", "percent"): (0.1, 0.0),
+    ("m of water equivalent", "kg m-2"): (1000.0, 0.0),
     ("mm h-1", "mm d-1"): (24.0, 0.0),
 }
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from vadose.common import UsageError
-from vadose.producer.ingest import conus412
+from vadose.producer.ingest import conus412, era5, gldas, simulated, smap
 from vadose.producer.ingest.base import Ingester, Order, Origin
 from vadose.producer.ingest.card import Card, load_card
-from vadose.producer.ingest.inputs import make_cube, recipe_order
+from vadose.producer.ingest.inputs import make_cube, recipe_orders
 from vadose.producer.recipe import unknown_word
 
-__all__ = ["INGESTERS", "Card", "Ingester", "Order", "Origin", "ingester", "load_card", "make_cube", "recipe_order"]
+__all__ = ["INGESTERS", "Card", "Ingester", "Order", "Origin", "ingester", "load_card", "make_cube", "recipe_orders"]
 
-INGESTERS: tuple[Ingester, ...] = (conus412.INGESTER,)
+INGESTERS: tuple[Ingester, ...] = (
+    conus412.INGESTER,
+    smap.INGESTER,
+    gldas.INGESTER,
+    era5.INGESTER,
+    simulated.INGESTER,
+)
 
 
 def ingester(name: str) -> Ingester:

@@ -22,6 +22,7 @@ from vadose.common import InputError, Progress
 from vadose.producer.cube import CubeWriter, new_cube
 from vadose.producer.grids import Grid
 from vadose.producer.ingest.base import Ingester, Order, Origin
+from vadose.producer.ingest.gridded import check_given
 from vadose.producer.ingest.native import (
     Days,
     Floats,
@@ -103,10 +104,11 @@ def ingest(order: Order, progress: Progress) -> None:
     progress.say(f"reading {source}")
     table, files = _read(source)
     keep = in_days(table.days, order.days, str(source))
-    grid = order.grid or WINDOW
+    grid = order.window(WINDOW)
     cells, index = place(table, grid)
     days = np.arange(table.days[keep][0], table.days[keep][-1] + 1)
     position = (table.days[keep] - days[0]).astype(int)
+    check_given([name for native, name, _ in (*DAILY, *STATIC) if native in table.values], order)
     with new_cube(order.cube, grid, index, days, title=order.title) as writer:
         writer.attribute("vadose_source_cell", [int(cell) for cell in cells])
         for native, name, _ in (*DAILY, *STATIC):

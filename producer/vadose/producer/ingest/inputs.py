@@ -1,9 +1,11 @@
-"""The inputs of a cube: an order out of a recipe, the files it reads, and whether the cube is already made of them."""
+"""The inputs of a cube: orders out of a recipe, the files they read, and whether the cube is already made of them."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,112 +14,139 @@ import numpy as np
 from vadose.common import InputError, Progress, UsageError, VadoseError, file_sha256, read_json, write_json
 from vadose.producer.cube import open_cube
 from vadose.producer.ingest.base import Ingester, Order, Origin
-from vadose.producer.ingest.card import Card, load_card
-from vadose.producer.recipe import Recipe
+from vadose.producer.ingest.card import load_card
+from vadose.producer.ingest.gridded import write_cube
+from vadose.producer.ingest.native import files_below
+from vadose.producer.recipe import InputSource, Recipe, unknown_word
 
 # Raised when a reader makes another cube of the same files, so that old cubes are made anew.
 READERS_VERSION = 1
 
+Request = tuple[Ingester, Order]
 
-def recipe_order(
+
+def recipe_orders(
     recipe: Recipe,
-    reader: Ingester,
-    native: Path,
+    find: Callable[[str], Ingester],
+    native: Callable[[str], Path],
     cube: Path,
     *,
     days: tuple[np.datetime64, np.datetime64] | None = None,
     card: Path | None = None,
-) -> Order:
-    """The order for the cube of a recipe, whose inputs all have the same reader.
+) -> list[Request]:
+    """What to read for the cube of a recipe: one order for each reader that its inputs name.
 
     Parameters
     ----------
+    find
+        The ingester of a name.
     native
-        Folder of the native files.
+        Folder of the native files of a reader.
     card
-        Product card; it wins over the one that the recipe names.
+        Product card; it wins over the ones that the recipe names.
 
     Raises
     ------
     UsageError
-        Where inputs state different options or cards.
+        Where inputs of one reader state different options or cards, or readers cannot fill a cube together.
     """
-    inputs = recipe.inputs
+    names = list(dict.fromkeys(item.reader for item in recipe.inputs))
+    readers = [find(name) for name in names]
+    alone = [reader.name for reader in readers if reader.source is None]
+    if len(readers) > 1 and alone:
+        raise UsageError(f"reader {alone[0]} makes whole cubes and cannot share one", where=recipe.recipe)
+    return [(reader, _order(recipe, reader, native(reader.name), cube, days, card)) for reader in readers]
+
+
+def _order(
+    recipe: Recipe,
+    reader: Ingester,
+    native: Path,
+    cube: Path,
+    days: tuple[np.datetime64, np.datetime64] | None,
+    card: Path | None,
+) -> Order:
+    inputs = [item for item in recipe.inputs if item.reader == reader.name]
+    cards = dict.fromkeys([card] if card else [native / item.card for item in inputs if item.card])
+    if len(cards) > 1:
+        raise UsageError(f"inputs of reader {reader.name} name different cards", where=recipe.recipe)
+    chosen = next((load_card(path) for path in cards), None)
+    return Order(
+        files=(native,),
+        cube=cube,
+        title=f"Inputs of {recipe.product.title}",
+        origin=_origin(inputs).with_card(chosen),
+        grid=recipe.product.grid.grid(),
+        days=days,
+        required=(*recipe.predictors.daily, *recipe.predictors.static),
+        card=chosen,
+        options=_options(inputs, reader, recipe),
+        recipe=recipe,
+    )
+
+
+def _options(inputs: Sequence[InputSource], reader: Ingester, recipe: Recipe) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for item in inputs:
         for key, value in item.options.items():
+            if key not in reader.options:
+                raise UsageError(unknown_word(key, reader.options, f"option of reader {reader.name}"), where=item.name)
             if options.setdefault(key, value) != value:
                 raise UsageError(f"inputs of reader {reader.name} disagree on the option {key!r}", where=recipe.recipe)
-    cards = [card] if card else [native / item.card for item in inputs if item.card]
-    if len(set(cards)) > 1:
-        raise UsageError(f"inputs of reader {reader.name} name different cards", where=recipe.recipe)
-    chosen: Card | None = load_card(cards[0]) if cards else None
-    origin = Origin(
+    return options
+
+
+def _origin(inputs: Sequence[InputSource]) -> Origin:
+    return Origin(
         producer="; ".join(dict.fromkeys(item.producer for item in inputs)),
         version="; ".join(dict.fromkeys(item.version for item in inputs)),
         licence="; ".join(dict.fromkeys(item.licence for item in inputs)),
         passing_on=_all([item.passing_on for item in inputs]),
         commercial_use=_all([item.commercial_use for item in inputs]),
     )
-    return Order(
-        files=(native,),
-        cube=cube,
-        title=f"Inputs of {recipe.product.title}",
-        origin=origin.with_card(chosen),
-        grid=recipe.product.grid.grid(),
-        days=days,
-        required=(*recipe.predictors.daily, *recipe.predictors.static),
-        card=chosen,
-        options=options,
-        recipe=recipe,
-    )
 
 
-def _all(answers: list[bool | None]) -> bool | None:
+def _all(answers: Sequence[bool | None]) -> bool | None:
     """Allowed only where every input allows it; unknown where one does not say and none forbids."""
     if False in answers:
         return False
     return None if None in answers else True
 
 
-def native_files(paths: tuple[Path, ...]) -> list[Path]:
-    """All files below the paths, sorted; hidden ones are left out, a missing path is an `InputError`."""
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise InputError("no such file or folder", where=str(path), next="vadose fetch, or name it with --native")
-        below = path.rglob("*") if path.is_dir() else [path]
-        found += [file for file in below if file.is_file() and not file.name.startswith(".")]
-    if not found:
-        raise InputError("no files", where=", ".join(map(str, paths)), next="vadose fetch, or name them with --native")
-    return sorted(set(found))
+def input_files(requests: Sequence[Request]) -> list[Path]:
+    """All files that stand for the inputs, sorted; a missing path is an `InputError`."""
+    return sorted({file for reader, order in requests for file in files_below(order.files, pattern=reader.watched)})
 
 
-def make_cube(reader: Ingester, order: Order, progress: Progress) -> bool:
-    """Make the cube of an order, unless it is already made of the same files and settings.
+def make_cube(requests: Sequence[Request], progress: Progress) -> bool:
+    """Make the cube of one order, or of several that share it, unless it is already made of the same inputs.
 
     Returns whether it was made. A hidden file beside the cube remembers the hashes of the inputs;
     a file of the same size and time of change is not hashed again.
     """
-    files = native_files(order.files)
-    memory = order.cube.with_name(f".{order.cube.stem}.inputs.json")
+    cube = requests[0][1].cube
+    memory = cube.with_name(f".{cube.stem}.inputs.json")
     known = _remembered(memory)
-    hashes = _hashes(files, known, progress)
-    fingerprint = _fingerprint(reader, order, hashes)
-    if known.get("fingerprint") == fingerprint and _is_whole(order.cube, known.get("content_hash")):
-        progress.say(f"{order.cube} is already made of the same {len(files)} files")
+    hashes = _hashes(input_files(requests), known, progress)
+    fingerprint = _fingerprint(requests, hashes)
+    if known.get("fingerprint") == fingerprint and _is_whole(cube, known.get("content_hash")):
+        progress.say(f"{cube} is already made of the same {len(hashes)} files")
         return False
-    reader.write(order, progress)
-    remembered = {
-        "fingerprint": fingerprint,
-        "content_hash": open_cube(order.cube).content_hash,
-        "files": {str(path): [*_stamp(path), digest] for path, digest in hashes.items()},
-    }
-    write_json(memory, remembered)
+    _write(requests, progress)
+    files = {str(path): [*_stamp(path), digest] for path, digest in hashes.items()}
+    write_json(memory, {"fingerprint": fingerprint, "content_hash": open_cube(cube).content_hash, "files": files})
     return True
 
 
-def _remembered(memory: Path) -> dict[str, Any]:
+def _write(requests: Sequence[Request], progress: Progress) -> None:
+    if len(requests) == 1:
+        reader, order = requests[0]
+        reader.write(order, progress)
+        return
+    write_cube([(reader.source(order), order) for reader, order in requests if reader.source], progress)
+
+
+def _remembered(memory: Path) -> Mapping[str, Any]:
     try:
         value = read_json(memory)
     except InputError:
@@ -130,7 +159,7 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _hashes(files: list[Path], known: dict[str, Any], progress: Progress) -> dict[Path, str]:
+def _hashes(files: Sequence[Path], known: Mapping[str, Any], progress: Progress) -> dict[Path, str]:
     old = known.get("files", {})
     hashes = {}
     for path in progress.track(files, "checking inputs"):
@@ -139,24 +168,34 @@ def _hashes(files: list[Path], known: dict[str, Any], progress: Progress) -> dic
     return hashes
 
 
-def _fingerprint(reader: Ingester, order: Order, hashes: dict[Path, str]) -> str:
-    recipe = order.recipe
+def _fingerprint(requests: Sequence[Request], hashes: Mapping[Path, str]) -> str:
+    """Hash of all that decides the cube."""
     identity = {
         "version": READERS_VERSION,
-        "reader": reader.name,
         "files": sorted((path.name, digest) for path, digest in hashes.items()),
+        "orders": [(reader.name, _identity(order)) for reader, order in requests],
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _identity(order: Order) -> dict[str, Any]:
+    recipe = order.recipe
+    return {
         "title": order.title,
-        "origin": vars(order.origin),
-        "grid": None if order.grid is None else vars(order.grid) | {},
+        "origin": dataclasses.asdict(order.origin),
+        "grid": None if order.grid is None else dataclasses.asdict(order.grid),
+        "box": order.box,
         "days": None if order.days is None else [str(day) for day in order.days],
         "names": order.names,
         "required": order.required,
         "card": None if order.card is None else order.card.model_dump(mode="json"),
         "options": dict(order.options),
-        "predictors": None if recipe is None else recipe.predictors.model_dump(mode="json"),
-        "target": None if recipe is None else recipe.target,
+        "recipe": None
+        if recipe is None
+        else recipe.model_dump(
+            mode="json", include={"target": True, "predictors": True, "build": {"flags", "observing_input"}}
+        ),
     }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _is_whole(cube: Path, content_hash: str | None) -> bool:

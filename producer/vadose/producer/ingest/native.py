@@ -80,6 +80,29 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
+def files_below(paths: Sequence[Path], suffixes: Sequence[str] = (), pattern: str = "*") -> list[Path]:
+    """Files named, and files below folders named that have one of the suffixes (empty: any); hidden ones left out.
+
+    Raises
+    ------
+    InputError
+        Where a path does not exist, or there is no file.
+    """
+    found: set[Path] = set()
+    for path in paths:
+        if not path.exists():
+            raise InputError("no such file or folder", where=str(path), next="vadose fetch, or name it with --native")
+        if path.is_file():
+            found.add(path)
+            continue
+        below = (file for file in path.rglob(pattern) if file.is_file() and not file.name.startswith("."))
+        found.update(file for file in below if not suffixes or file.suffix.lower() in suffixes)
+    if not found:
+        kind = f"{' or '.join(suffixes)} " if suffixes else ""
+        raise InputError(f"no {kind}file", where=", ".join(map(str, paths)), next="vadose fetch, or name them")
+    return sorted(found)
+
+
 def require(available: Iterable[str], wanted: str, path: Path) -> None:
     """Raise an `InputError` with the known names where a file lacks a variable."""
     known = sorted(available)
