@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.network import RecurrentNetwork, Shape, State, initialised
 from vadose.producer.recipe import Predictors
-from vadose.producer.training.dataset import Encoder, TrainingSet, training_set
+from vadose.producer.training.dataset import Encoder, Mask, TrainingSet, training_set
 from vadose.producer.training.loop import LoopSettings, Run, train
 from vadose.producer.training.splits import Fold
 
@@ -58,7 +58,7 @@ class RecurrentModel:
         The network starts `past_days` before the first day of the block, or where the cube begins.
         A day on which no daily predictor has a value has no prediction.
         """
-        mean, deviation = predict_members([self], block)
+        mean, deviation, _ = predict_members([self], block)
         return gaussian(mean[0], deviation[0])
 
     def attention_by_lag(self, cube: Cube, days: slice, cells: slice) -> npt.NDArray[np.float64]:
@@ -89,46 +89,47 @@ def gaussian(mean: Floats, deviation: Floats) -> Prediction:
     return Prediction(mean, deviation, np.where(np.isnan(mean), NO_VALID_INPUT, 0).astype(np.int16))
 
 
-def predict_members(models: Sequence[RecurrentModel], block: Block) -> tuple[Floats, Floats]:
-    """Means and standard deviations of several networks of the same predictors, both (member, time, cell).
+def predict_members(models: Sequence[RecurrentModel], block: Block) -> tuple[Floats, Floats, Mask]:
+    """Means and standard deviations of networks of the same predictors, and where a predictor is out of range.
 
-    The predictors are read and encoded once for all of them, in portions of fixed shape.
+    The first two are (member, time, cell), the last is (time, cell). The predictors are read and encoded once for all
+    networks, and computed in portions of fixed shape.
     """
     days = range(*block.days.indices(block.cube.days.size))
     cells = range(*block.cells.indices(block.cube.index.size))
     begin = max(days.start - max(model.past_days for model in models), 0)
     result = np.full((2, len(models), len(days), len(cells)), np.nan, np.float32)
+    beyond = np.zeros((len(days), len(cells)), bool)
     for start in range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE):
         batch = slice(start, min(start + CELLS_AT_ONCE, block.cube.index.size))
         low, high = max(start, cells.start), min(batch.stop, cells.stop)
         part, wanted = slice(low - cells.start, high - cells.start), slice(low - start, high - start)
-        for first, outputs in _stretches(models, block.cube, slice(begin, days.stop), batch):
-            skip = max(days.start - first, 0)
-            place = slice(first + skip - days.start, first + outputs.shape[1] - days.start)
-            if place.stop > 0:
-                result[:, :, place, part] = np.moveaxis(outputs[:, skip:, wanted], -1, 0)
+        encoder = models[0].encoder
+        daily, absent = encoder.daily_with_gaps(block.cube, slice(begin, days.stop), batch)
+        outputs = run_members(models, daily, encoder.static(block.cube, batch))
+        outputs[:, absent] = np.nan
+        result[:, :, :, part] = np.moveaxis(outputs[:, days.start - begin :, wanted], -1, 0)
+        beyond[:, part] = encoder.beyond(daily)[days.start - begin :, wanted]
     for k, model in enumerate(models):
         result[0, k] = result[0, k] * np.float32(model.scale) + np.float32(model.center)
         result[1, k] = np.exp(np.float32(0.5) * result[1, k]) * np.float32(model.scale)
-    return result[0], result[1]
+    return result[0], result[1], beyond
 
 
-def _stretches(models: Sequence[RecurrentModel], cube: Cube, days: slice, cells: slice) -> Iterator[tuple[int, Floats]]:
-    """First day and standardised outputs (member, time, cell, 2) of stretches of days, for one batch of cells."""
-    encoder = models[0].encoder
-    static = torch.from_numpy(padded(encoder.static(cube, cells), CELLS_AT_ONCE, 0))
+def run_members(models: Sequence[RecurrentModel], daily: Floats, static: Floats) -> Floats:
+    """Standardised mean and log variance (member, time, cell, 2) of at most `CELLS_AT_ONCE` cells."""
+    size, cells = daily.shape[:2]
+    outputs = np.empty((len(models), size, cells, 2), np.float32)
+    constant = torch.from_numpy(padded(static, CELLS_AT_ONCE, 0))
     states = [model.network.start(CELLS_AT_ONCE) for model in models]
-    for first in range(days.start, days.stop, DAYS_AT_ONCE):
-        stretch = slice(first, min(first + DAYS_AT_ONCE, days.stop))
-        daily, absent = encoder.daily_with_gaps(cube, stretch, cells)
-        channels = torch.from_numpy(padded(padded(daily, DAYS_AT_ONCE, 0), CELLS_AT_ONCE, 1))
-        outputs = np.empty((len(models), *absent.shape, 2), np.float32)
+    for first in range(0, size, DAYS_AT_ONCE):
+        stretch = daily[first : first + DAYS_AT_ONCE]
+        channels = torch.from_numpy(padded(padded(stretch, DAYS_AT_ONCE, 0), CELLS_AT_ONCE, 1))
         with torch.inference_mode():
             for k, model in enumerate(models):
-                values, states[k] = model.network(channels, static, states[k])
-                outputs[k] = values[: absent.shape[0], : absent.shape[1]].numpy()
-        outputs[:, absent] = np.nan
-        yield first, outputs
+                values, states[k] = model.network(channels, constant, states[k])
+                outputs[k, first : first + len(stretch)] = values[: len(stretch), :cells].numpy()
+    return outputs
 
 
 def load_recurrent(directory: Path) -> RecurrentModel:
@@ -175,17 +176,18 @@ class RecurrentMethod:
             network, data, loop, seed=seed, fingerprint=fingerprint(self.name, inputs, fold, settings, seed),
             score=score, checkpoint=checkpoint, progress=progress, label=f"train {self.name}, seed {seed}",
         )  # fmt: skip
-        return RecurrentModel(network, data.encoder, settings.past_days, data.center, data.scale, facts(run))
+        return RecurrentModel(network, data.encoder, settings.past_days, data.center, data.scale, facts(run, loop))
 
     def load(self, directory: Path) -> RecurrentModel:
         """Load a saved model."""
         return load_recurrent(directory)
 
 
-def facts(run: Run) -> dict[str, Any]:
+def facts(run: Run, loop: LoopSettings) -> dict[str, Any]:
     """What is worth keeping about a training."""
     return {
         "steps": run.step,
+        "stopped_on_inner_split": loop.patience is not None,
         "losses": run.losses,
         "checks": run.checks,
         "parameters": sum(parameter.numel() for parameter in run.network.parameters()),

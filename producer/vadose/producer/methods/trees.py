@@ -90,7 +90,12 @@ class Xgboost:
         if not np.isfinite(error):
             error = float(np.std(booster.predict(whole) - whole.get_label()))
         gain = booster.get_score(importance_type="gain")
-        facts = {"trees": count, "tuning_error": error, "gain": {name: float(gain.get(name, 0.0)) for name in names}}
+        facts = {
+            "trees": count,
+            "tuned": count < settings.maximum_trees,
+            "tuning_error": error,
+            "gain": {name: float(gain.get(name, 0.0)) for name in names},
+        }
         return TreesModel(booster, inputs.predictors, error, {**facts, "parameters": leaves(booster)})
 
     def load(self, directory: Path) -> TreesModel:

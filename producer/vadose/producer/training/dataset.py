@@ -22,6 +22,8 @@ LOGARITHMIC = frozenset({"precipitation"})
 # Class codes, seen as one channel a class that occurs in training.
 CLASSES = frozenset({"land_cover", "koeppen"})
 CELLS_AT_ONCE = 4096
+# How far a predictor may lie outside its training range, as a share of that range.
+MARGIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,14 @@ class Encoder:
         filled = np.where(present, values, np.float32(0.0)).astype(np.float32)
         channels = np.concatenate([filled, *[flag[..., None] for flag in flags]], axis=-1) if flags else filled
         return channels, np.asarray(~present.any(axis=-1))
+
+    def beyond(self, daily: Floats) -> Mask:
+        """Days on which a daily predictor lies well outside its training range, (time, cell)."""
+        count = len(self.predictors.daily)
+        low, high = self.low[:count], self.high[:count]
+        margin = MARGIN * (high - low)
+        values = daily[..., :count]
+        return np.asarray(((values < low - margin) | (values > high + margin)).any(axis=-1))
 
     def static(self, cube: Cube, cells: slice) -> Floats:
         """Channels (cell, channel)."""

@@ -71,8 +71,17 @@ class Fold:
             points=points,
         )
 
-    def ledger(self) -> dict[str, Any]:
-        """Cells (flat indices in the global grid) and day ranges of each role, for `model.json`."""
+    def ledger(self, *, refitted: bool = False) -> dict[str, Any]:
+        """Cells (flat indices in the global grid) and day ranges of each role, for `model.json`.
+
+        With `refitted`, the last fit used all of `train`.
+        """
+        if refitted:
+            whole = self.whole()
+            return {
+                **self.ledger(),
+                **{key: {**self.ledger()[key], "fit": whole.ledger()[key]["fit"]} for key in ("cells", "days")},
+            }
         roles: tuple[Role, ...] = ("fit", "tune", "calibrate", "test")
         used = {role: bool(self.cells[role].any() and self.dates[role].any()) for role in roles}
         return {
