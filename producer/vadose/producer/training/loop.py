@@ -37,7 +37,7 @@ class LoopSettings(pydantic.BaseModel):
 
     steps: int = pydantic.Field(default=3900, ge=1)
     batch: int = pydantic.Field(default=64, ge=1)
-    window_days: int = pydantic.Field(default=90, ge=2)
+    window_days: int = pydantic.Field(default=90, ge=1)
     spin_up_days: int = pydantic.Field(default=15, ge=0)
     learning_rate: float = pydantic.Field(default=3e-3, gt=0)
     weight_decay: float = pydantic.Field(default=1e-2, ge=0)

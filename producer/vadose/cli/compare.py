@@ -1,0 +1,102 @@
+"""`vadose compare`: train and score methods and baselines under the same splits."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vadose.cli.options import Common, common_options
+from vadose.common import UsageError
+
+if TYPE_CHECKING:
+    from vadose.producer.recipe import Recipe
+    from vadose.producer.training.experiment import Experiment, Job
+
+SPLITS = "P1,P1-nowcast-1,P4,P3,P2,P0"
+METHODS = "cell-mean,climatology,persistence,ridge,xgboost,lstm,atlstm"
+
+
+@click.command("compare")
+@click.argument("recipe_name", metavar="RECIPE")
+@click.option("--splits", default=SPLITS, show_default=True, help="Splits, in the order in which they are run.")
+@click.option("--methods", default=METHODS, show_default=True, help="Methods.")
+@click.option("--seeds", type=click.IntRange(1, 20), default=5, show_default=True, help="Seeds on P1.")
+@click.option("--hours", type=float, help="Begin nothing after so many hours; the same command goes on.")
+@click.option(
+    "--processes", type=click.IntRange(1), default=2, show_default=True, help="Fits at a time, a thread each."
+)
+@click.option("--memory-curve/--no-memory-curve", default=True, show_default=True, help="Skill by days of memory.")
+@click.option("--native", type=click.Path(path_type=Path), help="Ingest the recipe's cube from these files first.")
+@click.option("--publish-to", type=click.Path(path_type=Path), help="Also write the tables here, for the site.")
+@common_options
+def command(
+    common: Common, recipe_name: str, splits: str, methods: str, seeds: int, hours: float | None, processes: int,
+    memory_curve: bool, native: Path | None, publish_to: Path | None,
+) -> int:  # fmt: skip
+    """Train and score methods and baselines under the same splits.
+
+    Every fit is kept, so that the same command does what is left; tables are written whatever is finished, and
+    what is unfinished is listed in them.
+
+    Example: vadose compare conus412-atlstm --splits P1 --methods cell-mean,xgboost --seeds 1 --hours 0.5
+    """
+    from vadose.producer.cube import open_cube
+    from vadose.producer.recipe import load_recipe
+    from vadose.producer.training.experiment import experiment, planned_jobs, run_jobs
+    from vadose.producer.training.models import check_recipe
+    from vadose.producer.training.splits import make_folds
+
+    started = time.monotonic()
+    recipe = load_recipe(recipe_name)
+    path = common.workspace / "cubes" / f"{recipe.cube}.zarr"
+    if native is not None:
+        _ingest(common, recipe_name, native)
+    cube = open_cube(path)
+    names, wanted = methods.split(","), splits.split(",")
+    check_recipe(recipe, cube)
+    folds = {split: len(make_folds(split, cube, recipe.target)) for split in wanted}
+    jobs = planned_jobs(names, wanted, seeds, folds)
+    if not jobs:
+        raise UsageError("none of the methods can be trained under any of the splits", where=f"{methods} / {splits}")
+    plan = experiment(recipe, path, common.workspace / "runs" / f"compare-{recipe.recipe}")
+    if common.dry_run:
+        return common.emit("compare", {"jobs": [job.slug for job in jobs]}, "\n".join(job.slug for job in jobs))
+    until = started + hours * 3600.0 if hours is not None else float("inf")
+    left = run_jobs(plan, jobs, processes=processes, until=until, progress=common.progress)
+    curve_left = _memory(plan, recipe.method.name, processes, until, common) if memory_curve else []
+    return _finish(common, plan, recipe, jobs, [*left, *curve_left], publish_to)
+
+
+def _ingest(common: Common, recipe_name: str, native: Path) -> None:
+    from vadose.cli.main import program
+
+    words = ["ingest", recipe_name, "--native", str(native), "--workspace", str(common.workspace), "--quiet"]
+    program.main(args=words, prog_name="vadose", standalone_mode=False)
+
+
+def _memory(plan: Experiment, name: str, processes: int, until: float, common: Common) -> list[str]:
+    from vadose.producer.training.memory import run_memory
+
+    return run_memory(plan, name, processes=processes, until=until, progress=common.progress)
+
+
+def _finish(
+    common: Common, plan: Experiment, recipe: Recipe, jobs: list[Job], left: list[Any], publish_to: Path | None
+) -> int:
+    """Write the tables of what is finished, and say what is not."""
+    from vadose.producer.training.publication import publish
+
+    words = ["vadose", *sys.argv[1:]] if sys.argv[1:2] == ["compare"] else ["vadose", "compare", recipe.recipe]
+    folders = [plan.folder, *([publish_to] if publish_to else [])]
+    table, partial = publish(
+        plan, jobs, folders, product=recipe.recipe, version=recipe.product.version, command=" ".join(words),
+        curve=recipe.method.name,
+    )  # fmt: skip
+    unfinished = [getattr(item, "slug", str(item)) for item in left]
+    result = {"run": str(plan.folder), "complete": not unfinished, "unfinished": unfinished, "partial": partial}
+    tail = f"\nunfinished: {', '.join(unfinished)}; the same command goes on" if unfinished else ""
+    return common.emit("compare", result, table + tail)

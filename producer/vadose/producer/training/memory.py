@@ -1,0 +1,142 @@
+"""The memory curve: skill of a network that sees only so many days."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+import torch
+
+from vadose.common import Progress, silent, whole_file
+from vadose.producer.cube import Cube, open_cube
+from vadose.producer.methods import Inputs, method, method_settings
+from vadose.producer.methods.recurrent import RecurrentModel, RecurrentSettings
+from vadose.producer.training.curves import curve_row
+from vadose.producer.training.experiment import Experiment, limit_threads
+from vadose.producer.training.scores import MINIMUM_VALUES, Truth
+from vadose.producer.training.splits import Fold, make_folds
+from vadose.statistics import evaluate, metric, moments
+from vadose.statistics.aggregates import resampled_weights, spread
+
+Floats = npt.NDArray[np.float32]
+
+LENGTHS = (1, 2, 4, 8, 15, 30, 90, 365)
+# From this length on the network of the recipe's own windows is used, and only its prediction is limited.
+LONG = 90
+STEPS = 1500
+LARGEST_BATCH = 1024
+SPLIT = "P1"
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One length of memory and the file of its predictions."""
+
+    days: int
+    path: Path
+
+    @property
+    def done(self) -> bool:
+        """Whether the predictions are there."""
+        return self.path.is_file()
+
+
+def all_points(plan: Experiment, name: str) -> list[Point]:
+    """All points of the curve of a method, finished or not."""
+    key = plan.key(name)
+    return [Point(days, plan.folder / "memory" / f"{name}-{days}-{key}.safetensors") for days in LENGTHS]
+
+
+def run_memory(plan: Experiment, name: str, *, processes: int, until: float, progress: Progress = silent) -> list[str]:
+    """Train and predict the points that are missing; returns the names of those that are missing in the end."""
+    waiting = [point for point in all_points(plan, name) if not point.done]
+    # Both long points come from one network, so they are one piece of work.
+    pieces = [[p] for p in waiting if p.days < LONG] + [[p for p in waiting if p.days >= LONG]]
+    with (
+        progress.step("memory curve", len(waiting)) as bar,
+        ProcessPoolExecutor(processes, get_context("spawn")) as pool,
+    ):
+        futures = [pool.submit(run_points, plan, name, piece, until) for piece in pieces if piece]
+        for future in futures:
+            bar.advance(future.result())
+    return [f"memory of {point.days} d" for point in waiting if not point.done]
+
+
+def run_points(plan: Experiment, name: str, points: Sequence[Point], until: float) -> int:
+    """Train one network and predict with it for each of the points; returns how many were done."""
+    if time.monotonic() > until:
+        return 0
+    limit_threads(plan.threads)
+    cube = open_cube(plan.cube)
+    inputs = Inputs({"main": cube}, plan.target, plan.predictors)
+    fold = make_folds(SPLIT, cube, plan.target)[0]
+    chosen = method(name)
+    settings = method_settings(chosen, plan.settings.get(name, {}))
+    assert isinstance(settings, RecurrentSettings), f"{name} has no memory to limit"
+    limited = limited_settings(settings, min(points[0].days, settings.training.window_days))
+    checkpoint = plan.folder / "checkpoints" / f"memory-{points[0].days}-{plan.key(name)}.safetensors"
+    model = chosen.fit(inputs, fold, limited, seed=SEED, checkpoint=checkpoint)
+    assert isinstance(model, RecurrentModel), f"{name} has no memory to limit"
+    for point in points:
+        mean = predict_limited(model, cube, fold, plan.target, point.days)
+        with whole_file(point.path) as part:
+            safetensors.numpy.save_file({"mean": mean}, part)
+    checkpoint.unlink(missing_ok=True)
+    return len(points)
+
+
+def limited_settings(settings: RecurrentSettings, days: int) -> RecurrentSettings:
+    """Settings of the same network trained on windows of so many days; the loss counts on their last day if short."""
+    loop = settings.training
+    changes: dict[str, Any] = {"steps": min(loop.steps, STEPS)}
+    if days < loop.window_days:
+        batch = min(max(loop.batch * loop.window_days // days, loop.batch), LARGEST_BATCH)
+        changes |= {"window_days": days, "spin_up_days": days - 1, "batch": batch}
+    update: dict[str, Any] = {"training": loop.model_copy(update=changes)}
+    if hasattr(settings, "attention_days"):
+        update["attention_days"] = min(settings.attention_days, days)
+    return settings.model_copy(update=update)
+
+
+def predict_limited(model: RecurrentModel, cube: Cube, fold: Fold, target: str, days: int) -> Floats:
+    """Predictions of the test values from the last `days` days alone, (time, cell); NaN elsewhere."""
+    wanted = fold.mask("test") & np.isfinite(cube.read(target))
+    result = np.full(wanted.shape, np.nan, np.float32)
+    everything = slice(0, cube.index.size)
+    daily = torch.from_numpy(model.encoder.daily(cube, slice(0, cube.days.size), everything))
+    static = torch.from_numpy(model.encoder.static(cube, everything))
+    with torch.inference_mode():
+        for day in np.flatnonzero(wanted.any(axis=1)):
+            cells = np.flatnonzero(wanted[day])
+            window = daily[max(day - days + 1, 0) : day + 1, cells]
+            outputs, _ = model.network(window, static[cells], model.network.start(cells.size))
+            result[day, cells] = outputs[-1, :, 0].numpy() * model.scale + model.center
+    return result
+
+
+def memory_rows(truth: Truth, points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Median over cells of RMSE, ubRMSD and R with 95 % intervals, by days of memory; finished points only."""
+    rows = []
+    for point in points:
+        if not point.done:
+            continue
+        mean = safetensors.numpy.load_file(point.path)["mean"].astype(np.float64)
+        cells = moments(mean.T, truth.values.T)
+        for name, unit in (("rmse", "m3 m-3"), ("ubrmsd", "m3 m-3"), ("r", "1")):
+            values = np.where(cells.n >= MINIMUM_VALUES, evaluate(metric(name), cells), np.nan)
+            valid = np.isfinite(values)
+            weights = valid.astype(float)
+            replicates = resampled_weights(truth.block, weights, 412)
+            found = spread("median", values, weights, replicates, np.unique(truth.block[valid]).size)
+            rows.append(curve_row("memory", name, "median over cells, P1, seed 0", point.days, found.value, unit,
+                                  found.ci_low, found.ci_high))  # fmt: skip
+    return rows

@@ -1,0 +1,92 @@
+"""The files of an experiment: scores, costs, the memory curve, and what was run where."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vadose.common import write_json
+from vadose.producer.cube import open_cube
+from vadose.producer.methods import method, method_settings
+from vadose.producer.training.curves import write_curves
+from vadose.producer.training.experiment import Experiment, Job
+from vadose.producer.training.memory import all_points, memory_rows
+from vadose.producer.training.scores import cost_table, headline, read_truth, score_table, write_table
+
+
+def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, product: str, version: str,
+            command: str, curve: str) -> tuple[str, list[str]]:  # fmt: skip
+    """Write `scores.parquet`, `costs.parquet`, `memory.parquet` and `skill.json` into every folder.
+
+    `curve` is the method of the memory curve. Returns the headline table as text, and what is unfinished.
+    """
+    truth = read_truth(open_cube(plan.cube), plan.target)
+    table, partial = score_table(truth, plan, jobs, product=product, version=version)
+    points = all_points(plan, curve)
+    costs = cost_table(plan, jobs)
+    facts = {
+        "command": command, "commit": commit(), "date": last_change(plan.folder), "machine": machine(),
+        "benchmark": benchmark(truth.cube.content_hash, plan, truth.values.shape[1]), "complete": not partial,
+        "partial": partial, "settings": used_settings(plan, jobs), "near_constant_cells": near_constant(truth),
+        "memory_curve_complete": all(point.done for point in points),
+    }  # fmt: skip
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(folder / "scores.parquet", table)
+        write_table(folder / "costs.parquet", costs)
+        write_curves(folder / "memory.parquet", memory_rows(truth, points))
+        write_json(folder / "skill.json", facts)
+    return headline(table), partial
+
+
+def benchmark(content_hash: str, plan: Experiment, cells: int) -> dict[str, Any]:
+    """What was learnt from what."""
+    return {
+        "cube": plan.cube.stem, "content_hash": content_hash, "cells": cells, "target": plan.target,
+        "predictors": plan.predictors.model_dump(mode="json"),
+    }  # fmt: skip
+
+
+def used_settings(plan: Experiment, jobs: Sequence[Job]) -> dict[str, Any]:
+    """All settings of every method, defaults included."""
+    names = sorted({job.method for job in jobs})
+    return {n: method_settings(method(n), plan.settings.get(n, {})).model_dump(mode="json") for n in names}
+
+
+def near_constant(truth: Any) -> list[dict[str, float]]:
+    """Place of the cells that the subset without near-constant cells leaves out."""
+    cube = truth.cube
+    return [{"lat": float(cube.lat[k]), "lon": float(cube.lon[k])} for k in truth.near_constant.nonzero()[0]]
+
+
+def machine() -> str:
+    """Processor and libraries, without any name of the machine."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, torch {importlib.metadata.version('torch')}"
+
+
+def commit() -> str:
+    """The commit of the checkout that the package lies in, or nothing."""
+    try:
+        words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def last_change(folder: Path) -> str:
+    """UTC day of the newest prediction, so that writing the tables again changes nothing."""
+    times = [path.stat().st_mtime for path in (folder / "predictions").glob("*.safetensors")]
+    return str(datetime.datetime.fromtimestamp(max(times), datetime.UTC).date()) if times else ""
