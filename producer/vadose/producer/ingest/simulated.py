@@ -26,6 +26,7 @@ Days = npt.NDArray[np.datetime64]
 # Granules mask frozen ground and snow by these, whether or not the model sees them.
 ALWAYS = ("soil_temperature", "snow_water_equivalent")
 STATIC = "static"
+STATIC_FILE = "static_maps.nc"
 DEFAULT_WORLD = "demo"
 
 
@@ -90,7 +91,7 @@ def write(order: Order, progress: Progress) -> None:
     """Make the cube of an order; the contract of `Ingester.write`."""
     folders = product_folders(order)
     world = folders[-1].parent
-    static_file = folders[-1] / f"{STATIC}.nc"
+    static_file = folders[-1] / STATIC_FILE
     grid, index = _cells(static_file, order.grid)
     lat, lon = grid.lat[index // grid.shape[1]], grid.lon[index % grid.shape[1]]
     products = [list_files(folder, lat, lon) for folder in folders[:-1]]
@@ -244,4 +245,6 @@ INGESTER = Ingester(
     origin=Origin("Vadose simulated world", "1.0", "CC0-1.0", passing_on=True, commercial_use=True),
     options={"world": "name of the world", "also": "further variables to read"},
     from_files=False,
+    # All products have an underscore in their file names; the truth has none.
+    watched="*_*.nc",
 )

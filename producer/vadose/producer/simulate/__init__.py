@@ -6,6 +6,7 @@ from vadose.producer.simulate.products import PRODUCTS, observe
 from vadose.producer.simulate.settings import DEMO, Climate, Errors, MoistureError, Network, Settings
 from vadose.producer.simulate.simulation import World
 from vadose.producer.simulate.simulation import make_world as world
+from vadose.producer.simulate.smap_native import write_smap
 
 __all__ = [
     "DEMO",
@@ -20,5 +21,6 @@ __all__ = [
     "World",
     "observe",
     "world",
+    "write_smap",
     "write_world",
 ]

@@ -19,6 +19,7 @@ from vadose.producer.simulate.observed import DAY_COMMENTS, LICENCE, PRODUCER, V
 from vadose.producer.simulate.products import PRODUCTS, observe
 from vadose.producer.simulate.settings import Settings
 from vadose.producer.simulate.simulation import World, make_world
+from vadose.producer.simulate.stations import write_stations
 from vadose.producer.vocabulary import SOIL_MOISTURE
 
 FILL = np.float32(-9999.0)
@@ -26,6 +27,7 @@ FLAG_FILL = np.int16(32767)
 EPOCH = np.datetime64("1970-01-01", "D")
 TIME_UNITS = "days since 1970-01-01 00:00:00"
 STATIONS = "stations"
+STATIC_FILE = "static_maps.nc"
 # What the demo's recipe and its validation read.
 DEMO_PRODUCTS = (
     "smap_sm_am",
@@ -92,6 +94,7 @@ def write_world(
         write_product(observed, folder / name, progress)
         if observed.error_std is not None:
             products_of_truth.append(observed)
+    write_stations(world, folder / STATIONS, progress)
     write_truth(world, products_of_truth, folder / "truth" / "truth.nc")
     names = sorted(set(there) | set(wanted))
     write_json(
@@ -110,9 +113,7 @@ def write_world(
 def write_product(observed: Observed, folder: Path, progress: Progress = silent) -> None:
     """Write the files of a product that are not there yet, and its card."""
     if observed.period_days == 0:
-        files: Iterator[tuple[str, dict[str, npt.NDArray[Any]]]] = iter(
-            [(f"{observed.name}.nc", _static_values(observed))]
-        )
+        files: Iterator[tuple[str, dict[str, npt.NDArray[Any]]]] = iter([(STATIC_FILE, _static_values(observed))])
         total = 1
     else:
         files, total = _dated_values(observed), observed.starts.size

@@ -67,7 +67,7 @@ class Network(_Strict):
     cosmic_ray: int = pydantic.Field(default=2, ge=0, le=40)
     noise: float = pydantic.Field(default=0.006, ge=0.0)
     representativeness: float = pydantic.Field(
-        default=0.030, ge=0.0, description="point against cell, varying in time, m3 m-3"
+        default=0.045, ge=0.0, description="point against cell, varying in time, m3 m-3"
     )
     offset: float = pydantic.Field(default=0.045, ge=0.0, description="point against cell, constant, m3 m-3")
     drift_per_year: float = pydantic.Field(default=0.004, ge=0.0)
