@@ -83,9 +83,14 @@ def command(common: Common, what: str, **typed: Any) -> int:
     if what == STATIONS:
         return _stations(common, words)
     from vadose.producer.ingest import INGESTERS
+    from vadose.producer.recipe import packaged_recipes, unknown_word
 
-    if what in [reader.name for reader in INGESTERS]:
+    readers = [reader.name for reader in INGESTERS]
+    if what in readers:
         return _carry_out(common, [_files_request(common, what, words)])
+    known = [*readers, STATIONS, *packaged_recipes()]
+    if what not in known and not Path(what).is_file():
+        raise UsageError(unknown_word(what, known, "recipe or reader"), next="name a recipe, a YAML file or a reader")
     return _carry_out(common, _recipe_requests(common, what, words))
 
 

@@ -317,7 +317,8 @@ def _write_values(
 def covering_grid(lattice: Lattice) -> Grid | None:
     """The smallest window of a latitude-longitude grid of ours that covers a lattice of the same step."""
     step = round(lattice.step, 2)
-    if step <= 0 or abs(step - lattice.step) > CENTRE_TOLERANCE * lattice.step:
+    turn = round(360.0 / step) * step if step > 0 else 0.0
+    if abs(turn - 360.0) > 1e-6 or abs(step - lattice.step) > CENTRE_TOLERANCE * lattice.step:
         return None
     token = f"{step:.2f}".replace(".", "P") + "DEG"
     whole = global_grid(token)

@@ -1,0 +1,143 @@
+"""`vadose ingest` and `vadose fetch` as a user types them."""
+
+import functools
+import http.server
+import json
+import tarfile
+import threading
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+
+from vadose.cli.main import run
+from vadose.producer.cube import open_cube
+
+
+def envelope(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_recipe_writes_its_cube_and_prints_the_funnel(
+    vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "ingest",
+        "conus412-atlstm",
+        "--native",
+        str(vadose_data / "conus412"),
+        "--workspace",
+        str(tmp_path),
+        "--quiet",
+    ]
+    assert run(words) == 0
+    out = capsys.readouterr().out
+    assert "412 cells, 2015-04-01..2018-03-31, 1 files" in out
+    assert "125,407" in out
+    assert open_cube(tmp_path / "cubes" / "conus412.zarr").index.size == 412
+    assert run([*words, "--json"]) == 0
+    assert envelope(capsys)["result"]["made"] is False
+
+
+def test_files_and_a_name_make_a_cube(vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["smap", str(vadose_data / "smap_l3"), "--name", "mine", "--box", "-125,24,-66,50", "--permissive"]
+    assert run(["ingest", *words, "--workspace", str(tmp_path), "--json", "--quiet"]) == 0
+    result = envelope(capsys)["result"]
+    assert result["days"] == ["2015-04-01", "2015-04-02"]
+    cube = open_cube(tmp_path / "cubes" / "mine.zarr")
+    assert (cube.lon.min() > -125.4, cube.lat.max() < 50.4) == (True, True)
+
+
+def test_dry_run_lists_and_writes_nothing(
+    vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["ingest", "conus412-atlstm", "--native", str(vadose_data / "conus412"), "--workspace", str(tmp_path)]
+    assert run([*words, "--dry-run"]) == 0
+    assert "would write" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    assert run(["ingest", "conus412-atlstm", "--dry-run", "--workspace", str(tmp_path)]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["smapp", "x"], 2, "unknown recipe or reader 'smapp'; did you mean 'smap'"),
+        (["smap", "--name", "x"], 2, "smap needs files and a name"),
+        (["smap", "nowhere", "--name", "x"], 3, "no such file or folder"),
+        (["smap", "x", "--name", "../x"], 2, "cannot be the name of a file"),
+        (["smap", "x", "--name", "x", "--steps", "2"], 2, "no option --steps"),
+        (["smap", "x", "--name", "x", "--box", "1,2,3"], 2, "is not four numbers"),
+        (["smap", "x", "--name", "x", "--box", "10,2,3,4"], 2, "west, south, east, north"),
+        (["smap", "x", "--name", "x", "--grid", "0.25"], 2, "no grid named '0.25'"),
+        (["conus412-atlstm", "--days", "2016-01-01"], 2, "not two days"),
+        (["conus412-atlstm", "--name", "x"], 2, "a recipe decides its own name"),
+        (["simulated", "x", "--name", "x"], 2, "works for recipes only"),
+        (["stations"], 2, "stations need sources and a name"),
+    ],
+)
+def test_wrong_words_are_readable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str
+) -> None:
+    assert run(["ingest", *words, "--workspace", str(tmp_path)]) == code
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.rglob("*.zarr"))
+
+
+def test_card_states_what_the_file_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ERA5_x.nc"
+    with netCDF4.Dataset(path, "w") as dataset:
+        for name, values in {"time": [0.0], "latitude": [1.0, 0.0], "longitude": [0.0, 1.0]}.items():
+            dataset.createDimension(name, len(values))
+            dataset.createVariable(name, "f8", (name,))[:] = values
+        dataset["time"].units = "days since 2020-01-01"
+        dataset.createVariable("swvl1", "f4", ("time", "latitude", "longitude"))[:] = [[[25, 25], [25, np.nan]]]
+    words = ["ingest", "era5", str(path), "--name", "e", "--workspace", str(tmp_path), "--quiet"]
+    assert run(words) == 3
+    assert "states no units" in capsys.readouterr().err
+    card = "product: e\nproducer: me\nversion: '1'\nlicence: mine\nvariables:\n"
+    (tmp_path / "card.yaml").write_text(card + "  swvl1: {name: era5_sm, units: m3 m-3, factor: 0.01}\n")
+    assert run([*words, "--card", str(tmp_path / "card.yaml")]) == 0
+    cube = open_cube(tmp_path / "cubes" / "e.zarr")
+    assert np.nanmax(cube.read("era5_sm")) == pytest.approx(0.25)
+    assert cube.provenance[0]["licence"] == "mine"
+
+
+def test_fetch_and_ingest_of_conus412_chain(
+    vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tarfile.open(vadose_data / "conus412" / "hydrodl_CONUSv4f1_csv.tar.gz") as tar:
+        tar.extractall(tmp_path / "server", filter="data")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "server" / "data"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{httpd.server_port}"
+        workspace = ["--workspace", str(tmp_path / "w"), "--quiet"]
+        assert run(["fetch", "conus412", "--base-url", url, *workspace]) == 0
+        httpd.shutdown()
+        thread.join()
+    assert "42 files fetched" in capsys.readouterr().out
+    # What the recipe calls predictors is in the CSV layout, too.
+    assert run(["ingest", "conus412-atlstm", *workspace, "--json"]) == 0
+    result = envelope(capsys)["result"]
+    assert result["files"] == 42
+    assert result["counts"]["smap_sm_am"]["kept"] == 125_407
+
+
+def test_fetch_lists_files_and_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fetch", "conus412", "--list", "--workspace", str(tmp_path)]) == 0
+    assert "34,554,053  bytes in 42 files" in capsys.readouterr().out
+    assert run(["fetch", "simulated", "--list", "--workspace", str(tmp_path)]) == 0
+    assert "smap_sm_am" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_fetch_of_an_unknown_world_names_the_known_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fetch", "simulated", "--world", "mars", "--workspace", str(tmp_path)]) == 2
+    assert "no world named 'mars'; known: demo" in capsys.readouterr().err
+    (tmp_path / "w.yaml").write_text("name: x\nboxx: 1\n")
+    assert run(["fetch", "simulated", "--world", str(tmp_path / "w.yaml"), "--workspace", str(tmp_path)]) == 2
+    assert "did you mean 'box'" in capsys.readouterr().err
