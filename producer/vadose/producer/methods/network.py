@@ -11,7 +11,12 @@ from torch.nn import functional
 
 # Log variances of the standardised target outside this range have no meaning.
 LOG_VARIANCE = (-8.0, 4.0)
-NEVER = -1e9
+# Scores stay where their exponential is exact enough; those of days before the first are minus infinity.
+HIGHEST_SCORE = 30.0
+NEVER = -float("inf")
+
+
+Keep = tuple[Tensor | None, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class RecurrentNetwork(nn.Module):
         return State(zero, zero, torch.full((past, batch), NEVER), torch.zeros(past, batch, 2))
 
     def forward(
-        self, daily: Tensor, static: Tensor, state: State, *, keep: Tensor | None = None, reduced: bool = False
+        self, daily: Tensor, static: Tensor, state: State, *, keep: Keep = (None, None), reduced: bool = False
     ) -> tuple[Tensor, State]:
         """Mean and log variance of the standardised target, (time, cell, 2), and the state after the last day.
 
@@ -76,7 +81,7 @@ class RecurrentNetwork(nn.Module):
         state
             From `start`, or from the stretch of days before.
         keep
-            Dropout factors of the hidden states, (time, cell, hidden) or broadcastable to it.
+            Dropout factors of what enters the LSTM and of its states, each (time, cell, hidden) or nothing.
         reduced
             Run the LSTM itself in bfloat16.
         """
@@ -85,31 +90,40 @@ class RecurrentNetwork(nn.Module):
 
     def attention(self, daily: Tensor, static: Tensor, state: State) -> Tensor:
         """Attention weights (time, cell, lag), the present day last; they sum to one."""
-        hidden, state = self._run(daily, static, state, keep=None, reduced=False)
-        return self._finish(hidden, state)[2]
+        hidden, state = self._run(daily, static, state, keep=(None, None), reduced=False)
+        return self._finish(hidden, state, with_weights=True)[2]
 
-    def _run(
-        self, daily: Tensor, static: Tensor, state: State, *, keep: Tensor | None, reduced: bool
-    ) -> tuple[Tensor, State]:
+    def _run(self, daily: Tensor, static: Tensor, state: State, *, keep: Keep, reduced: bool) -> tuple[Tensor, State]:
         count = self.shape.daily
         seen = functional.linear(daily, self.inputs.weight[:, :count])
         seen = torch.relu(seen + functional.linear(static, self.inputs.weight[:, count:], self.inputs.bias))
+        if keep[0] is not None:
+            seen = seen * keep[0]
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             hidden, (h, c) = self.lstm(seen, (state.hidden, state.cell))
         hidden = hidden.float()
-        if keep is not None:
-            hidden = hidden * keep
+        if keep[1] is not None:
+            hidden = hidden * keep[1]
         return hidden, State(h, c, state.scores, state.outputs)
 
-    def _finish(self, hidden: Tensor, state: State) -> tuple[Tensor, State, Tensor]:
+    def _finish(self, hidden: Tensor, state: State, *, with_weights: bool = False) -> tuple[Tensor, State, Tensor]:
         outputs = self.head(hidden)
         lags = self.shape.attention
         if not lags:
             return _clamped(outputs), state, outputs.new_ones((*outputs.shape[:2], 1))
-        scores = torch.cat([state.scores, torch.relu(self.score(hidden)[..., 0])])
+        scores = torch.cat([state.scores, torch.relu(self.score(hidden)[..., 0]).clamp(max=HIGHEST_SCORE)])
         outputs = torch.cat([state.outputs, outputs])
-        weights = torch.softmax(scores.unfold(0, lags, 1) + self.lag_bias, dim=-1)
-        pooled = (outputs.unfold(0, lags, 1) * weights[:, :, None, :]).sum(dim=-1)
+        strength, size = scores.exp(), hidden.shape[0]
+        factors = self.lag_bias.exp()
+        # Softmax over a sliding window, written as sums over the lags of shifted series.
+        shares = [factors[k] * strength[k : k + size] for k in range(lags)]
+        total = torch.stack(shares).sum(dim=0)
+        pooled = sum(
+            (shares[k][..., None] * outputs[k : k + size] for k in range(1, lags)),
+            shares[0][..., None] * outputs[:size],
+        )
+        pooled = pooled / total[..., None]
+        weights = torch.stack([share / total for share in shares], dim=-1) if with_weights else total
         past = lags - 1
         carried = State(state.hidden, state.cell, scores[scores.shape[0] - past :], outputs[outputs.shape[0] - past :])
         return _clamped(pooled), carried, weights

@@ -29,19 +29,21 @@ class LoopSettings(pydantic.BaseModel):
     """How a recurrent network is trained.
 
     `steps` batches of `batch` windows of `window_days` days; the loss counts after the first `spin_up_days` of each.
-    With `patience` the inner split stops the training after so many checks without gain and the best weights are
-    restored; without it the whole schedule runs on all training data.
+    `dropout` acts on the states of the LSTM, `input_dropout` on what enters it. `average` is the decay of the averaged
+    weights. With `patience` the inner split stops the training after so many checks without gain and the best weights
+    are restored; without it the whole schedule runs on all training data.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = pydantic.Field(default=3900, ge=1)
+    steps: int = pydantic.Field(default=3000, ge=1)
     batch: int = pydantic.Field(default=64, ge=1)
     window_days: int = pydantic.Field(default=90, ge=1)
     spin_up_days: int = pydantic.Field(default=15, ge=0)
     learning_rate: float = pydantic.Field(default=3e-3, gt=0)
     weight_decay: float = pydantic.Field(default=1e-2, ge=0)
     dropout: float = pydantic.Field(default=0.3, ge=0, lt=1)
+    input_dropout: float = pydantic.Field(default=0.2, ge=0, lt=1)
     average: float = pydantic.Field(default=0.998, ge=0, lt=1)
     patience: int | None = pydantic.Field(default=None, ge=1)
     check_every: int = pydantic.Field(default=250, ge=1)
@@ -115,7 +117,11 @@ def _one_step(
     daily, static, target = tensors
     wanted = counts[days, cells].clone()
     wanted[: settings.spin_up_days] = 0.0
-    keep = dropout_factors(generator, (days.shape[0], cells.numel(), run.network.shape.hidden), settings.dropout)
+    size = (days.shape[0], cells.numel(), run.network.shape.hidden)
+    keep = (
+        dropout_factors(generator, size, settings.input_dropout),
+        dropout_factors(generator, size, settings.dropout),
+    )
     _schedule(run, settings)
     outputs, _ = run.network(
         daily[days, cells], static[cells], run.network.start(cells.numel()), keep=keep, reduced=reduced
