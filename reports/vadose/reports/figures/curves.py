@@ -1,0 +1,123 @@
+"""Curves from diagnostics files: seasonal cycles, memory, reliability, scatter density, coverage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from vadose.reports.figures.spec import CIVIDIS, DASHES, PALETTE, SYMBOLS, Figure, layout, specification
+from vadose.reports.formats import VOLUME
+from vadose.reports.text import plot_text
+
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def curve_panels(curves: pd.DataFrame | None, figure: str) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of one figure by panel, in the order of their names."""
+    if curves is None:
+        return []
+    rows = curves[curves["figure"] == figure]
+    return [(str(panel), part) for panel, part in rows.groupby("panel", sort=True)]
+
+
+def curve_figure(
+    name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, caption: str, months: bool = False
+) -> Figure:
+    """Lines with markers, one for each series, with a band where the file holds `low` and `high`."""
+    traces: list[Any] = []
+    for index, (series, part) in enumerate(rows.groupby("series", sort=False)):
+        part = part.sort_values("x", kind="stable")
+        colour = PALETTE[index % len(PALETTE)]
+        errors = _errors(part)
+        traces.append(
+            go.Scatter(
+                x=part["x"].tolist(), y=part["y"].tolist(), name=plot_text(series), mode="lines+markers",
+                line={"color": colour, "dash": DASHES[index % len(DASHES)], "width": 1.8},
+                marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 6, "color": colour}, **errors,
+            )
+        )  # fmt: skip
+    axis: dict[str, Any] = {"title": {"text": x_title}}
+    if months:
+        axis |= {"tickmode": "array", "tickvals": list(range(1, 13)), "ticktext": MONTHS}
+    figure = go.Figure(traces, layout(xaxis=axis, yaxis={"title": {"text": y_title}}, showlegend=len(traces) > 1))
+    columns = ["series", "x", "y", "low", "high"]
+    return Figure(name, specification(figure), caption, f"Curves: {y_title} against {x_title}", _table(rows[columns]))
+
+
+def _errors(part: pd.DataFrame) -> dict[str, Any]:
+    low, high = part["low"].to_numpy(float), part["high"].to_numpy(float)
+    if not np.isfinite(low).any():
+        return {}
+    y = part["y"].to_numpy(float)
+    up, down = np.nan_to_num(high - y), np.nan_to_num(y - low)
+    return {"error_y": {"type": "data", "array": up.tolist(), "arrayminus": down.tolist(), "thickness": 1, "width": 2}}
+
+
+def density_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, caption: str) -> Figure:
+    """Scatter density: rows hold the bin's number of days in `y` of series `x_bin`; here x, low = y centre, y = count."""
+    x = np.unique(rows["x"].to_numpy(float))
+    y = np.unique(rows["low"].to_numpy(float))
+    counts = np.full((y.size, x.size), np.nan)
+    counts[np.searchsorted(y, rows["low"]), np.searchsorted(x, rows["x"])] = rows["y"]
+    counts[counts == 0] = np.nan
+    heat = go.Heatmap(
+        x=x.tolist(), y=y.tolist(), z=np.log10(counts).tolist(), colorscale=CIVIDIS, hoverongaps=False,
+        text=counts.tolist(), hovertemplate="%{x:.3f}, %{y:.3f} " + VOLUME + "<br>%{text} days<extra></extra>",
+        colorbar=_days_bar(float(np.nanmax(counts)) if np.isfinite(counts).any() else 1.0),
+    )  # fmt: skip
+    low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+    diagonal = go.Scatter(
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        meta="text",
+        line={"dash": "dash", "width": 1},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    figure = go.Figure(
+        [heat, diagonal],
+        layout(
+            xaxis={"title": {"text": x_title}, "constrain": "domain"},
+            yaxis={"title": {"text": y_title}, "scaleanchor": "x", "constrain": "domain"},
+        ),
+    )
+    data = {"x": rows["x"].tolist(), "y": rows["low"].tolist(), "days": rows["y"].tolist()}
+    return Figure(name, specification(figure), caption, f"Density of {y_title} against {x_title}", data, 440)
+
+
+def _days_bar(most: float) -> dict[str, Any]:
+    ticks = list(range(int(np.floor(np.log10(max(most, 1.0)))) + 1))
+    return {
+        "title": {"text": "days", "side": "right"}, "thickness": 14, "outlinewidth": 0,
+        "tickmode": "array", "tickvals": ticks, "ticktext": [f"{10**t:,}" for t in ticks],
+    }  # fmt: skip
+
+
+def coverage_figure(name: str, days: list[str], share: list[float | None]) -> Figure:
+    """Share of the expected cells that have a value, by day."""
+    line = go.Scatter(x=days, y=share, mode="lines", line={"color": PALETTE[0], "width": 1}, showlegend=False)
+    figure = go.Figure(
+        line,
+        layout(
+            xaxis={"title": {"text": "day (UTC)"}, "type": "date"},
+            yaxis={"title": {"text": "cells with a value (%)"}, "range": [0, 102]},
+        ),
+    )
+    return Figure(
+        name,
+        specification(figure),
+        f"Share of the expected cells that have a value, {days[0]} to {days[-1]}, {len(days)} days.",
+        "Coverage by day",
+        {"day": days, "percent": share},
+        260,
+    )
+
+
+def _table(rows: pd.DataFrame) -> dict[str, list[Any]]:
+    return {
+        str(name): [None if isinstance(v, float) and not np.isfinite(v) else v for v in rows[name]] for name in rows
+    }

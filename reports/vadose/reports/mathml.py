@@ -1,0 +1,64 @@
+"""TeX in Markdown becomes MathML while a page is copied: no script, no fonts."""
+
+from __future__ import annotations
+
+import re
+
+from latex2mathml.converter import convert
+
+from vadose.common import InputError
+
+# Fenced blocks and inline code are left alone; $$…$$ before $…$; an escaped dollar is a dollar.
+_PIECES = re.compile(
+    r"(?P<code>^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)[^\n]*$|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
+    r"|(?P<dollar>\\\$)"
+    r"|\$\$(?P<block>.+?)\$\$"
+    r"|\$(?P<inline>[^\s$](?:[^$\n]*[^\s$\\])?)\$",
+    re.DOTALL | re.MULTILINE,
+)
+_BETWEEN_TAGS = re.compile(r">([^<>]+)<")
+
+
+def with_mathml(markdown: str, page: str) -> str:
+    """Replace `$…$` and `$$…$$` by `<math>` elements.
+
+    Raises
+    ------
+    InputError
+        If a formula does not parse; it names `page` and the line.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        if match["code"] is not None:
+            return match["code"]
+        if match["dollar"] is not None:
+            return "&#36;"
+        formula = match["block"] if match["block"] is not None else match["inline"]
+        try:
+            return mathml(formula, block=match["block"] is not None)
+        except Exception as error:  # noqa: BLE001  (the converter raises its own and built-in types alike)
+            line = markdown.count("\n", 0, match.start()) + 1
+            raise InputError(
+                f"formula does not parse: {formula.strip()}",
+                where=f"{page}, line {line}",
+                why=type(error).__name__,
+                next="mend the TeX; the commands known are those of latex2mathml",
+            ) from error
+
+    return _PIECES.sub(replace, markdown)
+
+
+def mathml(formula: str, *, block: bool = False) -> str:
+    """One formula as a `<math>` element that Markdown leaves as it is."""
+    element: str = convert(formula.strip(), display="block" if block else "inline")
+    unknown = re.search(r"<mi>\\[a-zA-Z]+</mi>", element)
+    if unknown:
+        raise ValueError(unknown[0])
+    # Python-Markdown reads the text between inline tags: an asterisk there would be emphasis.
+    return _BETWEEN_TAGS.sub(lambda match: f">{_references(match[1])}<", element)
+
+
+def _references(content: str) -> str:
+    plain = re.sub(r"&#x([0-9A-Fa-f]+);", lambda match: chr(int(match[1], 16)), content)
+    named = plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return "".join(c if c.isalnum() or c.isspace() else f"&#{ord(c)};" for c in named)

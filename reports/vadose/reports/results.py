@@ -1,0 +1,187 @@
+"""The pages of the committed results: skill and speed; and of the simulated world's truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from vadose.reports import figures
+from vadose.reports.data import Run, Skill
+from vadose.reports.formats import display, metric_label, number, score_text
+from vadose.reports.pages import Page, Renderer
+from vadose.reports.tables import SUBSET_WORDS, Cell, Head, Line, Table, finite, scoreboard, score_cell
+from vadose.reports.versions import Version
+
+SKILL_METRICS = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"), ("bias", "raw"))
+# A row over all seeds or of the ensemble stands for its method; without one, the middle seed does.
+WHOLE = ("", "ensemble", "mean")
+TRUTH = "truth"
+
+SPLITS = {
+    "P0": "random samples; leaky, only to imitate papers",
+    "P1": "later year: the model is trained on one year and projected into the next",
+    "P1-purged": "as P1, with a gap between training and test",
+    "P1-nowcast-1": "as P1, the satellite value of the day before may be read; not to be ranked with P1",
+    "P1-nowcast-3": "as P1, satellite values at least three days old may be read; not to be ranked with P1",
+    "P2": "unseen cells, at random",
+    "P3": "unseen regions: blocks of 5 by 5 degrees",
+    "P4": "unseen regions in a later year: the honest headline",
+    "P5": "a whole climate class or longitude third unseen",
+    "P6": "hidden observations in structured gaps",
+}
+
+
+def skill_page(skill: Skill, renderer: Renderer) -> Page:
+    """Every method under every split, the memory curve, the costs."""
+    frame = skill.scores
+    renderer.output.add("data/skill/scores.parquet", (skill.folder / "scores.parquet").read_bytes())
+    renderer.output.add("data/skill/scores.csv", frame.to_csv(index=False, lineterminator="\n"))
+    values = {
+        "about": skill.about,
+        "partial": [str(word) for word in skill.about.get("partial") or []],
+        "tables": skill_tables(frame),
+        "figures": [renderer.place(figure, "skill") for figure in _memory(skill.memory)],
+        "costs": _costs(skill.costs),
+    }
+    return Page("skill.md", "Skill", "skill.md.jinja", values)
+
+
+def skill_tables(frame: pd.DataFrame) -> list[Table]:
+    """One table for each split and subset; the subset with all cells first."""
+    overall = frame[(frame["stratum_kind"] == "all") & (frame["aggregate"] == "median")]
+    keys = sorted(set(zip(overall["split"], overall["subset"], strict=True)))
+    return [
+        _skill_table(overall[(overall["split"] == split) & (overall["subset"] == subset)], split, subset)
+        for split, subset in keys
+    ]
+
+
+def _skill_table(part: pd.DataFrame, split: str, subset: str) -> Table:
+    held = set(zip(part["metric"], part["signal"], strict=True))
+    metrics = [pair for pair in SKILL_METRICS if pair in held]
+    methods = sorted(set(part["method"]), key=lambda m: _order(part[part["method"] == m]))
+    words = SPLITS.get(split, "")
+    return Table(
+        caption=f"Split {split}, {SUBSET_WORDS.get(subset, subset)}",
+        sentence=f"{split}: {words}. Median over the cells of the score of each cell; 95 % intervals in brackets; "
+        "where a method ran with several seeds, its middle seed is shown with the range of all. "
+        "Errors are product minus reference.",
+        first="method",
+        words=("runs", "cells"),
+        heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
+        lines=tuple(
+            line for method in methods for line in _method_lines(part[part["method"] == method], method, metrics)
+        ),
+    )
+
+
+def _order(rows: pd.DataFrame) -> tuple[float, str]:
+    values = rows[rows["metric"] == "rmse"]["value"]
+    best = values.min() if len(values) else float("inf")
+    return (float(best) if best == best else float("inf"), str(rows["method"].iloc[0]))
+
+
+def _method_lines(rows: pd.DataFrame, method: str, metrics: Sequence[tuple[str, str]]) -> list[Line]:
+    """The line of the ensemble, where there is one, and the line of the single seeds."""
+    folds = set(rows["fold"])
+    rows = rows[rows["fold"] == ("" if "" in folds else sorted(folds)[0])]
+    lines = []
+    for seed in (s for s in WHOLE if s in set(rows["seed"])):
+        label = f"{method}, {seed}" if seed else method
+        lines.append(_seeds_line(rows[rows["seed"] == seed], label, metrics))
+    single = rows[~rows["seed"].isin(WHOLE)]
+    if len(single):
+        lines.append(_seeds_line(single, f"{method}, single" if lines else method, metrics))
+    return lines
+
+
+def _seeds_line(rows: pd.DataFrame, label: str, metrics: Sequence[tuple[str, str]]) -> Line:
+    seeds = sorted(set(rows["seed"]))
+    cells = tuple(_seeds_cell(rows[(rows["metric"] == m) & (rows["signal"] == s)], m) for m, s in metrics)
+    n = rows["n"].max() if len(rows) else 0
+    runs = f"{len(seeds)} seeds" if len(seeds) > 1 else (f"seed {seeds[0]}" if seeds[0].isdigit() else "all folds")
+    return Line(label, (runs, str(int(n))), cells)
+
+
+def _seeds_cell(rows: pd.DataFrame, metric: str) -> Cell:
+    records = sorted(rows.to_dict("records"), key=lambda row: (row["value"] != row["value"], row["value"], row["seed"]))
+    if not records:
+        return score_cell(None)
+    valid = [row for row in records if finite(row["value"]) is not None]
+    if len(valid) < 2:
+        return score_cell(records[0])
+    spread = f"seeds {score_text(metric, valid[0]['value'])} to {score_text(metric, valid[-1]['value'])}"
+    return score_cell(valid[(len(valid) - 1) // 2], spread)
+
+
+def _memory(memory: pd.DataFrame | None) -> list[figures.Figure]:
+    result = []
+    for name in sorted(set(memory["figure"])) if memory is not None else []:
+        for index, (panel, rows) in enumerate(figures.curve_panels(memory, name)):
+            how = display(panel)
+            unit = f" ({how.unit})" if how.unit not in ("", "1") else ""
+            caption = (
+                "Skill against the length of the past that the model sees; bars span the 95 % interval or the seeds."
+            )
+            result.append(
+                figures.curve_figure(f"{name}-{index + 1}".replace("_", "-"), rows, x_title="length of the past (days)", y_title=f"{how.label}{unit}", caption=caption)
+            )  # fmt: skip
+    return result
+
+
+def _costs(costs: pd.DataFrame | None) -> list[dict[str, Any]]:
+    if costs is None:
+        return []
+    parts = costs.groupby(["method", "split"], sort=True)
+    return [
+        {
+            "method": str(key[0]), "split": str(key[1]), "runs": len(part),
+            "seconds": number(float(part["seconds_train"].median()), 1),
+            "parameters": int(part["parameters"].max()) if part["parameters"].notna().any() else 0,
+            "rate": number(float(part["predictions_per_second"].median()), 0),
+        }
+        for key, part in parts
+    ]  # fmt: skip
+
+
+def speed_page(speed: dict[str, Any]) -> Page:
+    """Ratios to named rivals."""
+    rows = [
+        {
+            "name": str(entry["name"]),
+            "what": str(entry.get("what", "")),
+            "rival": str(entry.get("rival") or "–"),
+            "ratio": _figure(entry.get("ratio")),
+            "seconds": _figure(entry.get("unit_seconds")),
+            "rival_seconds": _figure(entry.get("rival_seconds")),
+            "goal": _figure(entry.get("goal")),
+            "met": {True: "✓ met", False: "✗ not met"}.get(entry.get("met"), "–"),  # type: ignore[arg-type]
+        }
+        for entry in speed.get("results", [])
+    ]
+    return Page("speed.md", "Speed", "speed.md.jinja", {"about": speed, "rows": rows})
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "–"
+    return f"{value:.3g}".replace("-", "−") if isinstance(value, int | float) else str(value)
+
+
+def truth_page(versions: Sequence[Version]) -> Page | None:
+    """Scores against stations beside scores against the truth, for runs that know it."""
+    shown = []
+    for version in versions:
+        run = version.run
+        if run is None or TRUTH not in set(run.scores["reference"]):
+            continue
+        shown.append({"version": version, "tables": _truth_tables(run)})
+    return Page("truth.md", "What we know here", "truth.md.jinja", {"shown": shown}) if shown else None
+
+
+def _truth_tables(run: Run) -> list[Table]:
+    overall = run.scores[run.scores["stratum_kind"] == "all"]
+    found = sorted(set(zip(overall["reference"], overall["split"], overall["subset"], strict=True)))
+    return [scoreboard(run, *key) for key in sorted(found, key=lambda k: (k[0] == TRUTH, k))]

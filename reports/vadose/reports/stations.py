@@ -1,0 +1,206 @@
+"""What the station page needs: one list in columns, and one file of series for each station."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from vadose.common import InputError
+from vadose.reports.data import Run
+from vadose.reports.figures.series import IN_SITU
+from vadose.reports.formats import display, metric_label, row_id, status_text
+from vadose.reports.tables import finite, headline_metrics, unscaled
+
+# Cells of a gridded reference count as stations; above this many, their series stay in the run.
+MAX_CELL_SERIES = 500
+STATIONS = "stations"
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StationGroup:
+    """The series of one reference in one run: stations, or the cells of a gridded reference."""
+
+    run: Run
+    reference: str
+    rows: pd.DataFrame
+
+    @property
+    def gridded(self) -> bool:
+        """Whether the series are cells of a gridded reference."""
+        return self.reference != STATIONS
+
+    @property
+    def with_series(self) -> bool:
+        """Whether single series are written to the site."""
+        return self.run.matchups is not None and not (self.gridded and len(self.rows) > MAX_CELL_SERIES)
+
+
+def station_groups(run: Run) -> list[StationGroup]:
+    """The groups of a run, real stations first."""
+    frame = run.stations
+    reference = frame["reference"].astype(str) if "reference" in frame else pd.Series(STATIONS, index=frame.index)
+    names = sorted(set(reference), key=lambda name: (name != STATIONS, name))
+    return [StationGroup(run, name, frame[reference == name]) for name in names]
+
+
+def station_list(group: StationGroup, series: set[str]) -> dict[str, Any]:
+    """`stations.json`: columns of metadata and, by metric, values, row ids and statuses of our product.
+
+    `series` holds the keys of the stations whose series are on the site.
+    """
+    rows = group.rows
+    columns = {
+        "key": [str(v) for v in rows["key"]],
+        "name": [_clean(v) for v in rows["station_name"]],
+        "network": [_clean(v) for v in rows["network"]],
+        "lat": [round(float(v), 5) for v in rows["lat"]],
+        "lon": [round(float(v), 5) for v in rows["lon"]],
+        "depth": [depth_text(a, b) for a, b in zip(rows["depth_from"], rows["depth_to"], strict=True)],
+        "land_cover": [_clean(v) for v in rows.get("land_cover", [""] * len(rows))],
+        "climate": [_clean(v) for v in rows.get("climate", [""] * len(rows))],
+        "distance_km": [_rounded(v) for v in rows.get("distance_km", [math.nan] * len(rows))],
+        "licence": [_clean(v) for v in rows["licence"]],
+        "redistributable": [bool(v) for v in rows["redistributable"]],
+        "series": [str(key) in series for key in rows["key"]],
+    }
+    scores, counts = station_scores(group)
+    columns["n"] = counts
+    return {"reference": group.reference, "product": group.run.ours, "columns": columns, "scores": scores}
+
+
+def station_scores(group: StationGroup) -> tuple[dict[str, Any], list[int]]:
+    """Scores of our product at each station, by metric, and the number of days behind them."""
+    run = group.run
+    frame = unscaled(run.scores)
+    frame = frame[(frame["stratum_kind"] == "station") & (frame["product"] == run.ours)]
+    frame = frame[frame["reference"] == group.reference]
+    subset = "common" if (frame["subset"] == "common").any() else next(iter(sorted(set(frame["subset"]))), "")
+    frame = frame[frame["subset"] == subset]
+    ids = [str(v) for v in group.rows["station_id"]]
+    result: dict[str, Any] = {}
+    counts = [0] * len(ids)
+    for metric, signal in headline_metrics(frame):
+        part = frame[(frame["metric"] == metric) & (frame["signal"] == signal)].drop_duplicates("stratum")
+        by_station = {str(row["stratum"]): row for row in part.to_dict("records")}
+        rows = [by_station.get(name) for name in ids]
+        how = display(metric)
+        result[metric if signal == "raw" else f"{metric}:{signal}"] = {
+            "label": metric_label(metric, signal),
+            "unit": how.unit,
+            "decimals": how.decimals,
+            "signed": how.signed,
+            "values": [None if row is None else finite(row["value"]) for row in rows],
+            "rows": [None if row is None else row_id(row) for row in rows],
+            "status": [_status(row) for row in rows],
+        }
+        counts = [max(n, int(row["n"])) if row is not None else n for n, row in zip(counts, rows, strict=True)]
+    return result, counts
+
+
+def _status(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "not in this run"
+    return "" if finite(row["value"]) is not None else status_text(str(row["status"]), finite(row.get("n")))
+
+
+def depth_text(low: Any, high: Any) -> str:
+    """The depths of a sensor in centimetres: `0–5 cm`."""
+    a, b = finite(low), finite(high)
+    if a is None or b is None:
+        return "unknown"
+    return f"{100 * b:g} cm" if a == b else f"{100 * a:g}–{100 * b:g} cm"
+
+
+def _clean(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "unknown"
+    return " ".join(str(value).split()) or "unknown"
+
+
+def _rounded(value: Any) -> float | None:
+    number = finite(value)
+    return None if number is None else round(number, 1)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The series of one run: our product, rivals, reference."""
+
+    names: tuple[str, ...]
+    stations: tuple[str, ...]
+    days: npt.NDArray[np.datetime64]
+    values: npt.NDArray[np.float32]
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Names between our product and the reference."""
+        return self.names[1:-1]
+
+
+def read_series(run: Run) -> Series | None:
+    """The match-ups of a run: `values` has the shape (series, station, time), m3 m-3, reference last."""
+    if run.matchups is None:
+        return None
+    try:
+        with xr.open_dataset(run.matchups) as dataset:
+            order = dataset["values"].transpose("series", "station", "time")
+            return Series(
+                tuple(_words(dataset, "series")),
+                tuple(_words(dataset, "station", "station_id")),
+                dataset["time"].to_numpy().astype("datetime64[D]"),
+                order.to_numpy().astype(np.float32),
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"not a readable match-up file: {error}", where=str(run.matchups)) from error
+
+
+def _words(dataset: xr.Dataset, *names: str) -> list[str]:
+    for name in names:
+        if name in dataset.variables and dataset[name].dtype.kind in "OUS":
+            return [v.decode() if isinstance(v, bytes) else str(v) for v in dataset[name].to_numpy()]
+    raise KeyError(" or ".join(names))
+
+
+def station_columns(series: Series, station: str, own: str, *, redistributable: bool) -> dict[str, Array] | None:
+    """The arrays of one station: our product as `own`, rivals, and the station itself where its licence allows."""
+    if station not in series.stations:
+        return None
+    block = series.values[:, series.stations.index(station), :].astype(float)
+    columns = {own: block[0]}
+    columns |= {name: block[1 + i] for i, name in enumerate(series.rivals)}
+    if redistributable:
+        columns[IN_SITU] = block[-1]
+    return columns
+
+
+def series_document(parts: Sequence[tuple[npt.NDArray[np.datetime64], dict[str, Array]]]) -> dict[str, Any]:
+    """One station's file from the columns of one or more runs, on the days that any of them has."""
+    first = min(days[0] for days, _ in parts)
+    last = max(days[-1] for days, _ in parts)
+    n = int((last - first).astype(int)) + 1
+    columns: dict[str, Array] = {}
+    for days, found in parts:
+        index = (days - first).astype(int)
+        for name, values in found.items():
+            line = columns.setdefault(name, np.full(n, np.nan))
+            empty = np.isnan(line[index])
+            line[index] = np.where(empty, values, line[index])
+    given = np.any([np.isfinite(v) for v in columns.values()], axis=0)
+    if not given.any():
+        return {"t0": str(first), "n": 0, "unit": "m3 m-3", "columns": {name: [] for name in columns}}
+    begin, end = int(np.argmax(given)), n - int(np.argmax(given[::-1]))
+    listed = {name: _four_decimals(values[begin:end]) for name, values in columns.items()}
+    return {"t0": str(first + begin), "n": end - begin, "unit": "m3 m-3", "columns": listed}
+
+
+def _four_decimals(values: Array) -> list[float | None]:
+    return [None if v != v else v for v in np.round(values, 4).tolist()]

@@ -1,0 +1,296 @@
+"""Score tables: rows of scores.parquet and comparisons.parquet as cells with value, text and interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from vadose.reports.data import Run
+from vadose.reports.formats import (
+    NOT_TESTED,
+    OUTCOMES,
+    count,
+    display,
+    interval_text,
+    metric_label,
+    number,
+    percent,
+    row_id,
+    score_text,
+    status_text,
+)
+
+HEADLINE: tuple[tuple[str, str], ...] = (
+    ("r", "raw"),
+    ("r", "anomaly_35d"),
+    ("ubrmsd", "raw"),
+    ("rmse", "raw"),
+    ("bias", "raw"),
+)
+# The first of these that a run holds is its headline average.
+AGGREGATES = ("median", "mean_z", "mean", "pooled")
+AGGREGATE_WORDS = {
+    "median": "median",
+    "mean": "mean",
+    "mean_z": "mean of Fisher z",
+    "pooled": "all days pooled",
+}
+SUBSET_WORDS = {
+    "common": "common sample: only days on which the reference and all products have a value",
+    "own": "own sample: all days on which the reference and this product have a value; not for ranking",
+    "all_cells": "all cells",
+    "without_near_constant_cells": "without the near-constant cells",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score as it stands on a page; `value` is None where it could not be computed."""
+
+    value: str | None
+    text: str
+    row_id: str = ""
+    interval: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One column of a table."""
+
+    label: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a table: its head, plain cells, then scores."""
+
+    label: str
+    words: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A whole table with the sentence that stands above it."""
+
+    caption: str
+    sentence: str
+    first: str
+    words: tuple[str, ...]
+    heads: tuple[Head, ...]
+    lines: tuple[Line, ...]
+
+
+def finite(value: Any) -> float | None:
+    """A float, or None where it is missing."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def score_cell(row: dict[str, Any] | None, note: str = "") -> Cell:
+    """The cell of one score row; None means that the run holds no such row."""
+    if row is None:
+        return Cell(None, "not in this run")
+    metric, value = str(row["metric"]), finite(row["value"])
+    if value is None:
+        return Cell(None, status_text(str(row["status"]), finite(row.get("n"))), row_id(row))
+    interval = interval_text(metric, finite(row.get("ci_low")), finite(row.get("ci_high")))
+    words = note or {"short": "interval approximate", "few_effective": "too few independent days for an interval"}.get(
+        str(row["status"]), ""
+    )
+    return Cell(repr(value), score_text(metric, value), row_id(row), interval, words)
+
+
+def headline_metrics(scores: pd.DataFrame) -> list[tuple[str, str]]:
+    """The headline metrics that have at least one row."""
+    held = set(zip(scores["metric"], scores["signal"], strict=True))
+    return [pair for pair in HEADLINE if pair in held]
+
+
+def headline_aggregate(scores: pd.DataFrame) -> str:
+    """The average by which the table is made: the median where there is one."""
+    held = set(scores["aggregate"])
+    return next((name for name in AGGREGATES if name in held), min(held, default=""))
+
+
+def groups(run: Run) -> list[tuple[str, str, str]]:
+    """Reference, split and subset of each overall table; stations and the common sample first."""
+    overall = unscaled(run.scores).query("stratum_kind == 'all'")
+    found = set(zip(overall["reference"], overall["split"], overall["subset"], strict=True))
+    return sorted(found, key=lambda g: (g[0] != "stations", g[0], g[2] != "common", g[1], g[2]))
+
+
+def unscaled(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rows without scaling: scaled scores are additional and never the headline."""
+    return scores[scores["scaling"].isin(["none", ""])]
+
+
+def select(scores: pd.DataFrame, **key: str) -> list[dict[str, Any]]:
+    """Score rows with these key values, in the order of the file."""
+    mask = pd.Series(True, index=scores.index)
+    for name, value in key.items():
+        mask &= scores[name] == value
+    return scores[mask].to_dict("records")
+
+
+def one(scores: pd.DataFrame, **key: str) -> dict[str, Any] | None:
+    """The one score row with these key values, or None."""
+    rows = select(scores, **key)
+    if len(rows) > 1:
+        raise AssertionError(f"{len(rows)} score rows for {key}")
+    return rows[0] if rows else None
+
+
+def sentence(run: Run, reference: str, split: str, subset: str, aggregate: str, stations: int | None) -> str:
+    """What stands above every table of scores: period, reference, mask, grid, scaling, sample, split, n, interval."""
+    period = run.run.get("period") or []
+    parts = [
+        f"Period {period[0]} to {period[1]}" if len(period) == 2 else "",
+        f"reference {reference}" + (f" ({count(stations)} series)" if stations else ""),
+        f"mask: {run.run['mask']}" if run.run.get("mask") else "",
+        f"grid: {run.run['grid']}" if run.run.get("grid") else "",
+        "scaling none",
+        SUBSET_WORDS.get(subset, f"sample {subset}" if subset else ""),
+        f"split {split}" if split else "",
+        f"{AGGREGATE_WORDS.get(aggregate, aggregate)} over the series",
+        "95 % intervals in brackets",
+    ]
+    return (
+        "; ".join(part for part in parts if part) + ". Errors are product minus reference: a positive bias is too wet."
+    )
+
+
+def scoreboard(run: Run, reference: str, split: str, subset: str) -> Table:
+    """Our product and its rivals against one reference on one sample."""
+    scores = unscaled(run.scores)
+    scores = scores[(scores["reference"] == reference) & (scores["split"] == split) & (scores["subset"] == subset)]
+    overall = scores[scores["stratum_kind"] == "all"]
+    aggregate = headline_aggregate(overall)
+    overall = overall[overall["aggregate"] == aggregate]
+    metrics = headline_metrics(overall)
+    products = [name for name in run.products if name in set(overall["product"])]
+    lines = tuple(_product_line(run, overall, name, metrics) for name in products)
+    counted = scores[(scores["stratum_kind"] == "station") & (scores["product"] == run.ours)]["stratum"].nunique()
+    return Table(
+        caption=f"{AGGREGATE_WORDS.get(aggregate, aggregate).capitalize()} scores against {reference}, {subset} sample"
+        + (f", split {split}" if split else ""),
+        sentence=sentence(run, reference, split, subset, aggregate, counted or None),
+        first="product",
+        words=("n", "coverage"),
+        heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
+        lines=lines,
+    )
+
+
+def _product_line(run: Run, overall: pd.DataFrame, name: str, metrics: Sequence[tuple[str, str]]) -> Line:
+    rows = [one(overall, product=name, metric=metric, signal=signal) for metric, signal in metrics]
+    first = next((row for row in rows if row is not None), None)
+    version = run.versions.get(name, "")
+    label = f"{name} {version}".strip()
+    words = (count(finite(first["n"])), percent(finite(first["coverage"]))) if first else ("0", "not known")
+    return Line(label, words, tuple(score_cell(row) for row in rows))
+
+
+def strata(run: Run, reference: str, split: str, subset: str) -> list[Table]:
+    """One table for each kind of stratum: network, land cover, climate, depth, season."""
+    scores = unscaled(run.scores)
+    scores = scores[(scores["reference"] == reference) & (scores["split"] == split) & (scores["subset"] == subset)]
+    scores = scores[~scores["stratum_kind"].isin(["all", "station"])]
+    aggregate = headline_aggregate(scores)
+    scores = scores[scores["aggregate"] == aggregate]
+    return [
+        _stratum_table(run, part, str(kind), reference, split, subset, aggregate)
+        for kind, part in scores.groupby("stratum_kind", sort=True)
+    ]
+
+
+def _stratum_table(
+    run: Run, part: pd.DataFrame, kind: str, reference: str, split: str, subset: str, aggregate: str
+) -> Table:
+    metrics = headline_metrics(part)
+    lines = []
+    for stratum in sorted(set(part["stratum"])):
+        rows_of = part[part["stratum"] == stratum]
+        for name in (name for name in run.products if name in set(rows_of["product"])):
+            line = _product_line(run, rows_of, name, metrics)
+            lines.append(Line(str(stratum), (line.label, *line.words), line.cells))
+    return Table(
+        caption=f"Scores by {kind.replace('_', ' ')} against {reference}, {subset} sample",
+        sentence=sentence(run, reference, split, subset, aggregate, None),
+        first=kind.replace("_", " "),
+        words=("product", "n", "coverage"),
+        heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
+        lines=tuple(lines),
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Ours against one rival in one metric."""
+
+    metric: str
+    rival: str
+    reference: str
+    difference: Cell
+    p: str
+    outcome: str
+    counts: str
+
+
+def outcomes(run: Run) -> list[Outcome]:
+    """All overall comparisons of our product with its rivals; what no run compared is `not tested`."""
+    frame = run.comparisons
+    rivals = [name for name in run.products if name != run.ours]
+    references = sorted({reference for reference, _, _ in groups(run)}, key=lambda r: (r != "stations", r))
+    result = []
+    for reference in references:
+        for rival in rivals:
+            for metric, signal in headline_metrics(unscaled(run.scores)):
+                row = None if frame is None else _compared(frame, run.ours, rival, reference, metric, signal)
+                result.append(_outcome(row, metric, signal, rival, reference))
+    return result
+
+
+def _compared(
+    frame: pd.DataFrame, ours: str, rival: str, reference: str, metric: str, signal: str
+) -> dict[str, Any] | None:
+    mask = (frame["ours"] == ours) & (frame["rival"] == rival) & (frame["metric"] == metric)
+    mask &= frame["stratum_kind"] == "all"
+    for name, value in (("signal", signal), ("reference", reference)):
+        if name in frame:
+            mask &= frame[name] == value
+    rows = frame[mask]
+    common = rows[rows["subset"] == "common"] if "subset" in rows else rows
+    chosen = (common if len(common) else rows).to_dict("records")
+    return chosen[0] if chosen else None
+
+
+def _outcome(row: dict[str, Any] | None, metric: str, signal: str, rival: str, reference: str) -> Outcome:
+    label = metric_label(metric, signal)
+    if row is None:
+        return Outcome(label, rival, reference, Cell(None, "–"), "", NOT_TESTED, "")
+    difference = finite(row["difference"])
+    decimals = display(metric).decimals
+    text = "–" if difference is None else number(difference, decimals, signed=True)
+    low, high = finite(row.get("ci_low")), finite(row.get("ci_high"))
+    interval = (
+        ""
+        if low is None or high is None
+        else f"[{number(low, decimals, signed=True)}, {number(high, decimals, signed=True)}]"
+    )
+    p = finite(row.get("p_adjusted"))
+    words = [f"{count(finite(row[name]))} {name}" for name in ("better", "worse", "equal", "undecided") if name in row]
+    return Outcome(
+        label,
+        rival,
+        reference,
+        Cell(None if difference is None else repr(difference), text, interval=interval),
+        "" if p is None else ("< 0.001" if p < 0.001 else f"{p:.3f}"),
+        OUTCOMES.get(str(row["outcome"]), NOT_TESTED),
+        ", ".join(words),
+    )

@@ -1,0 +1,20 @@
+// The one script of the site: everything runs after each instant navigation, or once under another theme.
+
+import { scanNames } from "./accessibility.js";
+import { retheme, scanPlots } from "./plots.js";
+import { scanStations } from "./stations.js";
+import { scanTables } from "./tables.js";
+
+const scan = () => {
+  document.documentElement.classList.add("scripted");
+  scanPlots();
+  scanStations();
+  scanTables();
+  scanNames();
+};
+
+if (window.document$) window.document$.subscribe(scan);
+else if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", scan);
+else scan();
+
+new MutationObserver(retheme).observe(document.body, { attributes: true, attributeFilter: ["data-md-color-scheme"] });

@@ -1,0 +1,401 @@
+"""Small releases and runs in the documented formats, written without the rooms that make real ones."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import yaml
+
+from vadose.reports import build_site, policy, report, server, site_project
+from vadose.reports.formats import KEY
+
+PRODUCT = "demo-0p25deg"
+DAYS = pd.date_range("2020-03-01", "2020-05-29", freq="D")
+# Values no rounding, metric or date could give by chance: looked for in every file of the site.
+SECRET = np.float32(0.2718)
+HOSTILE = '<img src=x onerror=alert(1)>"]|`{{7*7}}` [a](javascript:x) *b* <a href="https://evil.example/">go</a>'
+
+
+@dataclass(frozen=True)
+class Station:
+    """One station of a run."""
+
+    id: str
+    name: str
+    network: str = "NETA"
+    reference: str = "stations"
+    redistributable: bool = True
+
+
+def stations(count: int = 3) -> list[Station]:
+    """Plain stations, the last one of a network whose values may not be passed on."""
+    plain = [Station(f"NETA/S{i}/0.05/probe", f"S{i}") for i in range(count - 1)]
+    return [*plain, Station("NETB/closed/0.05/probe", "closed", "NETB", redistributable=False)]
+
+
+def score(product: str, metric: str, value: float | None, **given: object) -> dict[str, object]:
+    """One row of scores.parquet; without value it has a status."""
+    known = value is not None
+    row: dict[str, object] = dict.fromkeys(KEY, "")
+    row |= {
+        "product": product, "version": "1.0.0" if product == "vadose" else "2", "reference": "stations",
+        "stratum_kind": "all", "stratum": "all", "subset": "common", "split": "P1", "signal": "raw", "scaling": "none",
+        "aggregate": "median", "metric": metric, "value": value if known else np.nan,
+        "ci_low": value - 0.0123 if known else np.nan, "ci_high": value + 0.0123 if known else np.nan,
+        "ci_method": "tail_model", "ci_scope": "time_space", "n": 90 if known else 12, "n_eff": 31.5, "coverage": 0.9375,
+        "status": "ok" if known else "few_samples",
+    }  # fmt: skip
+    return row | given
+
+
+def scores(places: list[Station], version: str = "1.0.0") -> pd.DataFrame:
+    """Overall, network and station rows of our product and a rival, from fixed random numbers."""
+    draw = np.random.default_rng(5)
+    rows = []
+    for product in ("vadose", "rival"):
+        shared = {"version": version if product == "vadose" else "2"}
+        for metric, signal, middle in (
+            ("r", "raw", 0.7),
+            ("r", "anomaly_35d", 0.5),
+            ("ubrmsd", "raw", 0.04),
+            ("bias", "raw", -0.01),
+        ):
+            rows.append(score(product, metric, middle + draw.uniform(-0.01, 0.01), signal=signal, **shared))
+            for network in sorted({place.network for place in places}):
+                value = None if network == "NETB" and signal != "raw" else middle + draw.uniform(-0.01, 0.01)
+                rows.append(
+                    score(product, metric, value, signal=signal, stratum_kind="network", stratum=network, **shared)
+                )
+            rows += [
+                score(
+                    product, metric, middle + draw.uniform(-0.02, 0.02), signal=signal, stratum_kind="station",
+                    stratum=place.id, aggregate="", **shared,
+                )
+                for place in places
+            ]  # fmt: skip
+    frame = pd.DataFrame(rows).sort_values(list(KEY), ignore_index=True)
+    return frame.astype({"n": "int64"})
+
+
+def comparisons() -> pd.DataFrame:
+    """A better, a worse and an equal outcome; the bias was never compared."""
+    shared = {
+        "ours": "vadose", "rival": "rival", "reference": "stations", "stratum_kind": "all", "stratum": "all",
+        "subset": "common", "n": 90, "n_eff": 31.5, "better": 2, "worse": 0, "equal": 1, "undecided": 0,
+    }  # fmt: skip
+    rows = [
+        {"metric": "r", "signal": "raw", "difference": 0.031, "ci_low": 0.011, "ci_high": 0.051, "p_adjusted": 0.004, "outcome": "better"},
+        {"metric": "r", "signal": "anomaly_35d", "difference": -0.04, "ci_low": -0.07, "ci_high": -0.01, "p_adjusted": 0.01, "outcome": "worse"},
+        {"metric": "ubrmsd", "signal": "raw", "difference": 0.0001, "ci_low": -0.0004, "ci_high": 0.0006, "p_adjusted": 0.8, "outcome": "equal"},
+    ]  # fmt: skip
+    return pd.DataFrame([{**shared, "p": row["p_adjusted"], **row} for row in rows])
+
+
+def station_table(places: list[Station]) -> pd.DataFrame:
+    """stations.parquet."""
+    return pd.DataFrame(
+        {
+            "station_id": [p.id for p in places], "network": [p.network for p in places], "station_name": [p.name for p in places],
+            "lat": [47.1 + 0.3 * i for i in range(len(places))], "lon": [8.2 + 0.4 * i for i in range(len(places))],
+            "depth_from": 0.0, "depth_to": 0.05, "footprint_kind": "point", "reference": [p.reference for p in places],
+            "licence": ["CC-BY-4.0" if p.redistributable else "no redistribution" for p in places],
+            "redistributable": [p.redistributable for p in places], "cell_row": 3, "cell_col": 4, "distance_km": 7.25,
+            "land_cover": "cropland", "climate": "Cfb", "funnel_read": 100, "rejected_missing": 10,
+        }
+    )  # fmt: skip
+
+
+def write_matchups(path: Path, places: list[Station]) -> None:
+    """matchups.nc: our product, a rival and the reference, whose values at closed stations are `SECRET`."""
+    draw = np.random.default_rng(7)
+    values = draw.uniform(0.1, 0.2, (3, len(places), len(DAYS))).astype("f4")
+    values[0, :, 5] = np.nan
+    for i, place in enumerate(places):
+        if not place.redistributable:
+            values[2, i] = SECRET
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in (("series", 3), ("station", len(places)), ("time", len(DAYS))):
+            file.createDimension(name, size)
+        for name, words in (("series", ["vadose", "rival", "in situ"]), ("station", [p.id for p in places])):
+            variable = file.createVariable(name, str, (name,))
+            variable[:] = np.array(words, dtype=object)
+        time = file.createVariable("time", "f8", ("time",))
+        time.units = "days since 2020-03-01 00:00:00"
+        time[:] = np.arange(len(DAYS))
+        file.createVariable("values", "f4", ("series", "station", "time"), fill_value=np.float32(np.nan))[:] = values
+
+
+def write_run(folder: Path, places: list[Station] | None = None, *, version: str = "1.0.0") -> Path:
+    """A whole run folder."""
+    places = stations() if places is None else places
+    folder.mkdir(parents=True)
+    run = {
+        "id": folder.name, "products": [{"name": "vadose", "version": version}], "rivals": [{"name": "rival", "version": "2"}],
+        "period": ["2020-03-01", "2020-05-29"], "mask": "recommended flags", "grid": "0P25DEG", "settings": {},
+    }  # fmt: skip
+    gates = [
+        {"name": "complete", "level": "required", "figure": 0, "limit": 0, "passed": True, "proved": None, "applicable": True, "reason": ""},
+        {"name": "coverage", "level": "advisory", "figure": 0.9, "limit": 0.95, "passed": False, "proved": False, "applicable": True, "reason": "fewer days than before"},
+        {"name": "stability", "level": "advisory", "figure": None, "limit": None, "passed": True, "proved": None, "applicable": False, "reason": "one year only"},
+    ]  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(run))
+    (folder / "verdict.json").write_text(json.dumps({"passed": True, "gates": gates}))
+    scores(places, version).to_parquet(folder / "scores.parquet", index=False)
+    comparisons().to_parquet(folder / "comparisons.parquet", index=False)
+    station_table(places).to_parquet(folder / "stations.parquet", index=False)
+    write_matchups(folder / "matchups.nc", places)
+    (folder / "diagnostics").mkdir()
+    months = np.arange(1, 13.0)
+    curves = [
+        {"figure": "seasonal_cycle", "panel": "all", "series": name, "x": m, "y": 0.2 + 0.05 * np.cos(m + k), "low": np.nan, "high": np.nan, "unit": "m3 m-3"}
+        for k, name in enumerate(("vadose", "in situ"))
+        for m in months
+    ]  # fmt: skip
+    pd.DataFrame(curves).to_parquet(folder / "diagnostics" / "curves.parquet", index=False)
+    return folder
+
+
+def write_granule(path: Path, day: pd.Timestamp) -> None:
+    """One granule of 20 by 24 cells with a frozen row, in the layout that pages read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with netCDF4.Dataset(path, "w", format="NETCDF4_CLASSIC") as file:
+        for name, size in (("time", None), ("lat", 20), ("lon", 24)):
+            file.createDimension(name, size)
+        time = file.createVariable("time", "f8", ("time",))
+        time.units = "days since 1970-01-01 00:00:00"
+        time[:] = [(day - pd.Timestamp("1970-01-01")).days + 0.5]
+        file.createVariable("lat", "f8", ("lat",))[:] = 49.875 - 0.25 * np.arange(20)
+        file.createVariable("lon", "f8", ("lon",))[:] = 5.125 + 0.25 * np.arange(24)
+        sm = file.createVariable("sm", "f4", ("time", "lat", "lon"), fill_value=np.float32(-9999))
+        sm.long_name = "volumetric soil moisture, 0-5 cm, daily mean"
+        sm[:] = np.linspace(0.05, 0.45, 480).reshape(1, 20, 24)
+        flag = file.createVariable("flag", "i2", ("time", "lat", "lon"))
+        flag[:] = 0
+        flag[0, 3, :] = 4
+
+
+def recipe(version: str, title: str) -> dict[str, object]:
+    """The recipe's part that pages show."""
+    agent = {
+        "name": "Vadose contributors",
+        "institution": "Vadose contributors",
+        "email": "data@example.org",
+        "url": "https://example.org/",
+    }
+    return {
+        "recipe": "demo", "target": "smap_sm_am", "predictors": {"daily": ["precipitation"], "static": ["sand"]},
+        "method": {"name": "atlstm", "split": "P1", "ensemble": 2}, "waivers": [],
+        "product": {
+            "token": "DEMO", "grid": {"token": "0P25DEG"}, "step": "daily", "depth_m": [0.0, 0.05], "days": [DAYS[0].date(), DAYS[-1].date()],
+            "version": version, "title": title, "summary": "Soil moisture of a small box.", "source": "simulated radiometer", "licence": "CC0-1.0",
+            "institution": "Vadose contributors", "landing_url": "https://example.org/demo/", "doi": None,
+            "acknowledgement": "Name the version.", "creator": agent, "publisher": agent,
+        },
+    }  # fmt: skip
+
+
+def write_release(
+    workspace: Path, version: str, run: Path, *, title: str = "Small soil moisture", days: int = 3
+) -> Path:
+    """A release folder with a few granules; unpublished until `publish` is called."""
+    folder = workspace / "releases" / PRODUCT / f"v{version}"
+    files = []
+    for day in DAYS[:days]:
+        name = f"VADOSE-DEMO-L4-0P25DEG-DAILY-{day:%Y%m%d}-CDR-v{version}.nc"
+        path = folder / "CDR" / "DAILY" / f"{day:%Y}" / f"{day:%m}" / name
+        write_granule(path, day)
+        files.append(
+            {
+                "path": path.relative_to(folder).as_posix(), "role": "granule", "stream": "CDR", "step": "DAILY", "start": f"{day:%Y-%m-%d}T00:00:00Z",
+                "bytes": path.stat().st_size, "sha256": "0" * 64, "since": version, "status": "published",
+            }
+        )  # fmt: skip
+    manifest = {
+        "schema_version": 1, "product_id": PRODUCT, "version": version, "issued": "2026-01-15T00:00:00Z", "files": files,
+        "code": {"vadose": "0.1.0", "commit": "a" * 40}, "hardware": "cpu x86_64", "writer": "isal", "recipe_sha256": "b" * 64, "model_sha256": "c" * 64,
+    }  # fmt: skip
+    (folder / "provenance").mkdir()
+    (folder / "provenance" / "recipe.yaml").write_text(yaml.safe_dump(recipe(version, title)))
+    inputs = [
+        {
+            "name": "a.nc",
+            "bytes": 12,
+            "sha256": "d" * 64,
+            "producer": "Simulated",
+            "version": "1",
+            "licence": "CC0-1.0",
+            "source": "world",
+        }
+    ]
+    (folder / "provenance" / "inputs.json").write_text(json.dumps(inputs))
+    ledger = {
+        "cells": {"fit": [1, 2], "test": [1, 2]},
+        "days": {"fit": [["2019-01-01", "2019-12-31"]], "test": [["2020-01-01", "2020-12-31"]]},
+    }
+    (folder / "provenance" / "model.json").write_text(json.dumps({"ledger": ledger}))
+    (folder / "quality").mkdir()
+    coverage = pd.DataFrame({"day": DAYS.strftime("%Y-%m-%d"), "cells_expected": 480, "cells_given": 456})
+    coverage.to_csv(folder / "quality" / "coverage.csv", index=False)
+    copy = folder / "quality" / "validation"
+    copy.mkdir()
+    for name in ("run.json", "scores.parquet", "stations.parquet", "comparisons.parquet", "verdict.json"):
+        (copy / name).write_bytes((run / name).read_bytes())
+    (folder / "CHANGELOG.md").write_text(
+        f"# {version}\n\nFirst version.\n\n| figure | value |\n|---|---|\n| days | {days} |\n"
+    )
+    jsonld = {
+        "@context": "https://schema.org/",
+        "@type": "Dataset",
+        "name": title,
+        "version": version,
+        "description": "</script><script>alert(1)</script>",
+    }
+    (folder / "dataset.jsonld").write_text(json.dumps(jsonld))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "SHA256SUMS").write_text("".join(f"{f['sha256']}  {f['path']}\n" for f in files))
+    return folder
+
+
+def publish(folder: Path, status: str = "current") -> None:
+    """Name a version in the product's root files."""
+    path = folder.parent / "versions.json"
+    versions = json.loads(path.read_text())["versions"] if path.is_file() else []
+    for entry in versions:
+        entry["status"] = "superseded"
+    versions.append(
+        {"version": folder.name[1:], "issued": "2026-01-15T00:00:00Z", "status": status, "reason": None, "doi": None}
+    )
+    path.write_text(json.dumps({"versions": versions}))
+    (folder.parent / "latest.json").write_text(json.dumps({"version": folder.name[1:], "manifest_sha256": "e" * 64}))
+
+
+def write_workspace(workspace: Path) -> Path:
+    """Version 1.0.0 published, 1.1.0 a preview, with a known issue and one run each."""
+    first = write_release(workspace, "1.0.0", write_run(workspace / "runs" / "first"))
+    write_release(workspace, "1.1.0", write_run(workspace / "runs" / "second", version="1.1.0"))
+    publish(first)
+    (first.parent / "KNOWN_ISSUES.md").write_text(
+        f"# Known issues\n\n## Too wet in spring {HOSTILE}\n\nAffects v1.0.0. {HOSTILE}\n"
+    )
+    return workspace
+
+
+def write_skill(folder: Path) -> Path:
+    """site/data/skill/ with five seeds of two methods under P1 and one under P4, partial."""
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(3)
+    shared = {
+        "reference": "smap",
+        "version": "1.0.0",
+        "subset": "all_cells",
+        "ci_low": np.nan,
+        "ci_high": np.nan,
+        "n": 412,
+    }
+    rows = [
+        score(
+            "conus412",
+            metric,
+            middle + draw.uniform(-0.001, 0.001),
+            method=method,
+            seed=str(seed),
+            split=split,
+            fold="",
+            **{**shared},
+        )
+        for method in ("lstm", "xgboost")
+        for split in ("P1", "P4")
+        for seed in range(5 if split == "P1" else 1)
+        for metric, middle in (("rmse", 0.031), ("ubrmsd", 0.029), ("r", 0.85))
+    ]
+    pd.DataFrame(rows).to_parquet(folder / "scores.parquet", index=False)
+    memory = [
+        {
+            "figure": "memory",
+            "panel": "rmse",
+            "series": "lstm",
+            "x": float(x),
+            "y": 0.03 + 0.01 / x,
+            "low": 0.029,
+            "high": 0.041,
+            "unit": "m3 m-3",
+        }
+        for x in (4, 30, 90)
+    ]
+    pd.DataFrame(memory).to_parquet(folder / "memory.parquet", index=False)
+    costs = [
+        {
+            "method": "lstm",
+            "split": "P1",
+            "seed": "0",
+            "fold": "",
+            "seconds_train": 120.5,
+            "parameters": 81000,
+            "predictions_per_second": 1.5e6,
+        }
+    ]
+    pd.DataFrame(costs).to_parquet(folder / "costs.parquet", index=False)
+    about = {
+        "command": "nox -s skill",
+        "commit": "f" * 40,
+        "date": "2026-01-15",
+        "machine": "2 cores",
+        "benchmark": "CONUS-412",
+        "complete": False,
+        "partial": ["P2 has two of five folds"],
+        "settings": {},
+    }
+    (folder / "skill.json").write_text(json.dumps(about))
+    return folder
+
+
+def write_project(folder: Path) -> Path:
+    """A copy of the site project with small result files, so that no test depends on the committed ones."""
+    source = site_project()
+    for path in sorted(source.rglob("*")):
+        part = path.relative_to(source)
+        if path.is_file() and part.parts[0] not in ("js", "data"):
+            target = folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    write_skill(folder / "data" / "skill")
+    speed = {
+        "command": "nox -s bench", "commit": "f" * 40, "date": "2026-01-15", "machine": "2 cores",
+        "results": [{"name": "path", "what": "predict a block", "rival": "eager", "ratio": 1.25, "unit_seconds": 0.8, "rival_seconds": 1.0, "goal": 1.0, "met": True}],
+    }  # fmt: skip
+    (folder / "data" / "speed").mkdir()
+    (folder / "data" / "speed" / "speed.json").write_text(json.dumps(speed))
+    return folder
+
+
+@dataclass(frozen=True)
+class Built:
+    """A built site on a running server."""
+
+    workspace: Path
+    docs: Path
+    site: Path
+    url: str
+
+
+def built_site(workspace: Path) -> Built:
+    """Render and build `write_workspace`, and serve it with its policy header until the process ends."""
+    write_workspace(workspace)
+    project = write_project(workspace.parent / "project")
+    site = workspace / "build" / "site"
+    site.mkdir(parents=True)
+    header: list[str] = []
+    listener = server(site, workspace / "releases", 0)
+    url = f"http://127.0.0.1:{listener.server_address[1]}/"
+    done = report(workspace, site_url=url, project=project)
+    build_site(done.config, url)
+    header.append(policy(site))
+    listener.RequestHandlerClass.keywords["header"] = header[0]
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    return Built(workspace, done.docs, site, url)
