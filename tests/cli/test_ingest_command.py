@@ -74,6 +74,7 @@ def test_dry_run_lists_and_writes_nothing(
         (["conus412-atlstm", "--name", "x"], 2, "a recipe decides its own name"),
         (["simulated", "x", "--name", "x"], 2, "works for recipes only"),
         (["stations"], 2, "stations need sources and a name"),
+        (["stations", "nowhere", "--name", "x"], 3, "no such file or folder"),
     ],
 )
 def test_wrong_words_are_readable(
@@ -84,6 +85,27 @@ def test_wrong_words_are_readable(
     assert message in err
     assert "Traceback" not in err
     assert not list(tmp_path.rglob("*.zarr"))
+
+
+def test_stations_become_a_dataset_with_its_funnel(
+    vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "stations",
+        str(vadose_data / "uscrn_manhattan"),
+        "--name",
+        "uscrn",
+        "--workspace",
+        str(tmp_path),
+        "--json",
+    ]
+    assert run(["ingest", *words, "--quiet"]) == 0
+    result = envelope(capsys)["result"]
+    assert result["funnel"]["rows_read"] == 3 * 5_118
+    assert list(result["funnel"].values()) == sorted(result["funnel"].values(), reverse=True)
+    with netCDF4.Dataset(tmp_path / "stations" / "uscrn.nc") as dataset:
+        shallow = int(np.argmin(dataset["depth"][:]))
+        assert np.ma.masked_invalid(dataset["soil_moisture"][shallow]).count() == 2_841
 
 
 def test_card_states_what_the_file_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vadose.cli.options import Common, common_options
-from vadose.common import UsageError
+from vadose.common import InputError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from vadose.producer.ingest.inputs import Request
 
 STATIONS = "stations"
-SENSORS = ("primary", "separate", "mean", "join")
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,7 @@ def _path(**more: Any) -> Any:
 @click.option("--steps", type=click.IntRange(1), help="gldas, era5: time steps that a day needs to count.")
 @click.option("--mask", type=_path(), help="era5: file with the land-sea mask lsm or land.")
 @click.option("--mapping", type=_path(), help="stations: mapping of the columns of a table (YAML).")
-@click.option(
-    "--sensors",
-    type=click.Choice(SENSORS),
-    default=SENSORS[0],
-    show_default=True,
-    help="stations: sensors at one depth.",
-)
+@click.option("--sensors", default="primary", show_default=True, help="stations: which sensors of one depth to take.")
 @click.option("--accept-unflagged", is_flag=True, help="stations: take values without a quality flag.")
 @common_options
 def command(common: Common, what: str, **typed: Any) -> int:
@@ -226,6 +219,9 @@ def _stations(common: Common, words: Words) -> int:
     if words.name is None or not words.sources:
         raise UsageError("stations need sources and a name", next="vadose ingest stations SOURCE... --name NAME")
     path = common.workspace / "stations" / f"{check_name(words.name)}.nc"
+    for source in words.sources:
+        if not source.exists():
+            raise InputError("no such file or folder", where=str(source))
     if common.dry_run:
         return common.emit("ingest", {"would_write": str(path)}, f"would write {path}")
     from vadose.validation.stations import read_stations, write_stations
@@ -238,6 +234,12 @@ def _stations(common: Common, words: Words) -> int:
         progress=common.progress,
     )
     write_stations(dataset, path)
-    sizes = {str(name): int(size) for name, size in dataset.sizes.items()}
-    text = ", ".join(f"{size:,} {name}" for name, size in sizes.items())
-    return common.emit("ingest", {"stations": str(path), "sizes": sizes}, f"{path}: {text}")
+    stages, reasons = (
+        dict(zip(map(str, dataset[kind].values), map(int, dataset[name].sum("station").values), strict=True))
+        for name, kind in (("funnel", "stage"), ("rejected", "reason"))
+    )
+    result = {"stations": str(path), "series": dataset.sizes["station"], "funnel": stages, "rejected": reasons}
+    lines = [f"{path}: {dataset.sizes['station']:,} series, {dataset.sizes['time']:,} days"]
+    lines += [f"{stage:<20} {count:>12,}" for stage, count in stages.items()]
+    lines += [f"rejected {reason:<11} {count:>12,}" for reason, count in reasons.items()]
+    return common.emit("ingest", result, "\n".join(lines))

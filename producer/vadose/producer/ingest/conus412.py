@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -23,6 +22,7 @@ from vadose.producer.cube import CubeWriter, new_cube
 from vadose.producer.grids import Grid
 from vadose.producer.ingest.base import Ingester, Order, Origin
 from vadose.producer.ingest.gridded import check_given
+from vadose.producer.ingest.latlon import times
 from vadose.producer.ingest.native import (
     Days,
     Floats,
@@ -121,7 +121,7 @@ def ingest(order: Order, progress: Progress) -> None:
                 check_not_empty(name, funnel, order.required, where)
                 _write(writer, name, converted, funnel, days.size, position)
         for path in files:
-            record(writer, path, order.origin, root=source if source.is_dir() else None)
+            record(writer, path, order.origin, roots=(source,))
 
 
 def find_source(paths: tuple[Path, ...]) -> Path:
@@ -192,9 +192,7 @@ def read_netcdf(path: Path) -> Table:
     with open_netcdf(path) as dataset:
         for name in ("time", "lat", "lon", *(native for native, _, _ in (*DAILY, *STATIC))):
             require(dataset.variables, name, path)
-        time = dataset["time"]
-        stamps = netCDF4.num2date(time[:], time.units, time.calendar, only_use_cftime_datetimes=False)
-        days = np.asarray(stamps, "datetime64[D]")
+        days = times(dataset, path).astype("datetime64[D]")
         check_days(days, f"{path}, variable time")
         values = {}
         for native, _, documented in (*DAILY, *STATIC):

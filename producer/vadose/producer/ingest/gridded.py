@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from vadose.common import InputError, Progress
 from vadose.producer.cube import CHUNK_DAYS, CubeWriter, Days, new_cube
 from vadose.producer.grids import Grid, global_grid, overlap_weights, regrid
-from vadose.producer.ingest.base import Order, Origin
+from vadose.producer.ingest.base import Order
 from vadose.producer.ingest.native import Floats, Funnel, check_not_empty, record
 from vadose.producer.vocabulary import variable
 
@@ -207,10 +207,9 @@ class _Part:
     source: Source
     placement: Placement
     cells: Cells
-    origin: Origin
 
     @staticmethod
-    def of(source: Source, order: Order, grid: Grid) -> _Part:
+    def of(source: Source, grid: Grid) -> _Part:
         placement = Placement(source.lattice, grid)
         used = np.flatnonzero(placement.weights(smooth=True).getnnz(axis=0)).astype(np.int64)
         if used.size == 0:
@@ -219,7 +218,7 @@ class _Part:
                 where=str(source.files[0]),
                 next="choose another box or other files",
             )
-        return _Part(source, placement, used, order.origin)
+        return _Part(source, placement, used)
 
     def land(self) -> npt.NDArray[np.bool_]:
         inside = np.where(self.source.land(self.cells), np.float32(1), np.float32(np.nan))
@@ -243,7 +242,7 @@ def write_cube(sources: Sequence[tuple[Source, Order]], progress: Progress) -> N
     """
     order = sources[0][1]
     grid = order.window(order.grid or _own_grid(sources[0][0]))
-    parts = [_Part.of(source, own, grid) for source, own in sources]
+    parts = [_Part.of(source, grid) for source, _ in sources]
     _check_names(parts, order)
     index = np.flatnonzero(np.logical_or.reduce([part.land() for part in parts]))
     if index.size == 0:
@@ -253,9 +252,9 @@ def write_cube(sources: Sequence[tuple[Source, Order]], progress: Progress) -> N
     days = np.arange(first, last + 1)
     with new_cube(order.cube, grid, index, days, title=order.title) as writer:
         _write_values(writer, parts, index, days, order, progress)
-        for part in parts:
-            for path in part.source.files:
-                record(writer, path, part.origin)
+        for source, own in sources:
+            for path in source.files:
+                record(writer, path, own.origin, roots=own.files)
 
 
 def _own_grid(source: Source) -> Grid:

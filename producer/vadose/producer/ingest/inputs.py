@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from vadose.common import InputError, Progress, UsageError, VadoseError, file_sha256, read_json, write_json
+from vadose.common import InputError, Progress, UsageError, VadoseError, read_json, write_json
 from vadose.producer.cube import open_cube
 from vadose.producer.ingest.base import Ingester, Order, Origin
 from vadose.producer.ingest.card import load_card
 from vadose.producer.ingest.gridded import write_cube
-from vadose.producer.ingest.native import files_below
+from vadose.producer.ingest.native import files_below, input_sha256
 from vadose.producer.recipe import InputSource, Recipe, unknown_word
 
 # Raised when a reader makes another cube of the same files, so that old cubes are made anew.
@@ -164,7 +164,7 @@ def _hashes(files: Sequence[Path], known: Mapping[str, Any], progress: Progress)
     hashes = {}
     for path in progress.track(files, "checking inputs"):
         entry = old.get(str(path), [])
-        hashes[path] = entry[2] if entry[:2] == _stamp(path) else file_sha256(path)
+        hashes[path] = entry[2] if entry[:2] == _stamp(path) else input_sha256(path)
     return hashes
 
 

@@ -263,8 +263,10 @@ def times(dataset: netCDF4.Dataset, path: Path) -> npt.NDArray[np.datetime64]:
             np.ma.filled(np.atleast_1d(variable[...])).astype(np.float64), units,
             getattr(variable, "calendar", "standard"), only_use_cftime_datetimes=False, only_use_python_datetimes=True,
         )  # fmt: skip
-    except ValueError as error:
-        raise InputError(f"time units {units!r} are not understood: {error}", where=f"{path}, variable time") from error
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"time units {units!r} or values are not understood: {error}", where=f"{path}, variable time"
+        ) from error
     found = np.asarray(stamps, "datetime64[s]").astype("datetime64[m]")
     for before, after in itertools.pairwise(found):
         if after <= before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -245,14 +246,25 @@ def check_not_empty(name: str, funnel: Funnel, required: Sequence[str], where: s
         )
 
 
-def record(writer: CubeWriter, path: Path, origin: Origin, root: Path | None = None, sha256: str | None = None) -> None:
-    """Put a file into the provenance of a cube: name (below `root`), size, SHA-256, producer, version, licence."""
-    name = path.name if root is None else path.relative_to(root).as_posix()
+def input_sha256(path: Path) -> str:
+    """SHA-256 of an input file; one that did not change since the last call is not read again."""
+    status = path.stat()
+    return _sha256(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _sha256(path: Path, size: int, changed_ns: int) -> str:  # the last two tell a changed file from a known one
+    return file_sha256(path)
+
+
+def record(writer: CubeWriter, path: Path, origin: Origin, roots: Sequence[Path] = ()) -> None:
+    """Put a file into the provenance of a cube; its name is the path below one of `roots`."""
+    root = next((root for root in roots if root.is_dir() and path.is_relative_to(root)), path.parent)
     allowed = {"passing_on": origin.passing_on, "commercial_use": origin.commercial_use}
     writer.source(
-        name=name,
+        name=path.relative_to(root).as_posix(),
         bytes=path.stat().st_size,
-        sha256=sha256 or file_sha256(path),
+        sha256=input_sha256(path),
         producer=origin.producer,
         version=origin.version,
         licence=origin.licence,
