@@ -161,6 +161,7 @@ class BuildSection(_Strict):
     flags: tuple[FlagRule, ...] = ()
     covers_frozen: bool = False
     observing_input: str | None = None
+    observing_input_text: str | None = None
     maximum_granule_mb: float = 17.0
 
 
