@@ -1,0 +1,51 @@
+"""What a version was made from, written into its `provenance/` before the first granule."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vadose.common import file_sha256, read_json
+from vadose.common.software import software
+from vadose.producer.cube import Cube
+from vadose.producer.granules.header import Identity
+from vadose.producer.recipe import Recipe
+
+FOLDER = "provenance"
+
+
+def as_json(value: Any) -> str:
+    """JSON text with sorted keys, the same for equal values."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def provenance_texts(recipe: Recipe, cube: Cube, model_directory: Path) -> dict[str, str]:
+    """Texts of `provenance/` by file name: inputs, recipe and model with its ledger."""
+    inputs = {
+        "schema_version": 1,
+        "cube": {"name": recipe.cube, "content_hash": cube.content_hash},
+        "sources": [source.model_dump(mode="json", exclude={"options", "card"}) for source in recipe.inputs],
+        "files": cube.provenance,
+    }
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    return {
+        "inputs.json": as_json(inputs),
+        "recipe.yaml": yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120),
+        "model.json": as_json(read_json(model_directory / "model.json")),
+    }
+
+
+def identity(recipe: Recipe, texts: dict[str, str], model_directory: Path) -> Identity:
+    """The hashes that every granule of the version carries."""
+    made_by = software()
+    return Identity(
+        recipe_sha256=recipe.sha256,
+        model_sha256=file_sha256(model_directory / "model.json"),
+        inputs_sha256=hashlib.sha256(texts["inputs.json"].encode()).hexdigest(),
+        software=made_by.version,
+        commit=made_by.commit,
+    )
