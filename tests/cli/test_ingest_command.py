@@ -87,6 +87,15 @@ def test_wrong_words_are_readable(
     assert not list(tmp_path.rglob("*.zarr"))
 
 
+def test_a_file_in_the_way_of_the_cubes_is_a_readable_error(
+    vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cubes").write_text("a file")
+    words = ["conus412-atlstm", "--native", str(vadose_data / "conus412"), "--workspace", str(tmp_path)]
+    assert run(["ingest", *words]) == 3
+    assert "cannot write: Not a directory" in capsys.readouterr().err
+
+
 def test_stations_become_a_dataset_with_its_funnel(
     vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

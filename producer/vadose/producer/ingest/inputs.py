@@ -149,7 +149,7 @@ def _write(requests: Sequence[Request], progress: Progress) -> None:
 def _remembered(memory: Path) -> Mapping[str, Any]:
     try:
         value = read_json(memory)
-    except InputError:
+    except (InputError, OSError):
         return {}
     return value if isinstance(value, dict) else {}
 
