@@ -27,6 +27,8 @@ FLAG_FILL = np.int16(32767)
 EPOCH = np.datetime64("1970-01-01", "D")
 TIME_UNITS = "days since 1970-01-01 00:00:00"
 STATIONS = "stations"
+# The settings are the first file, the list of what there is the last.
+BEGUN, DONE = "settings.json", "world.json"
 STATIC_FILE = "static_maps.nc"
 # What the demo's recipe and its validation read.
 DEMO_PRODUCTS = (
@@ -69,45 +71,38 @@ def write_world(
     InputError
         If the folder cannot be written.
     """
-    wanted = tuple(products) if products is not None else tuple(PRODUCTS)
-    for name in wanted:
-        if name not in PRODUCTS:
-            raise UsageError(f"the simulated world has no product {name!r}; known: {', '.join(PRODUCTS)}")
-    described = settings.model_dump(mode="json")
-    begun, done = folder / "settings.json", folder / "world.json"
-    if begun.exists() and read_json(begun) != described:
+    wanted = set(PRODUCTS) if products is None else set(products)
+    for name in sorted(wanted - set(PRODUCTS)):
+        raise UsageError(f"the simulated world has no product {name!r}; known: {', '.join(PRODUCTS)}")
+    there = _products_there(settings, folder)
+    if there and wanted <= there:
+        progress.say(f"the simulated world {settings.name} is complete")
+        return
+    write_json(folder / BEGUN, settings.model_dump(mode="json"))
+    progress.say(f"simulating {settings.name}: {settings.start}..{settings.end}, seed {settings.seed}")
+    world = make_world(settings)
+    with_errors: list[Observed] = []
+    names = [name for name in PRODUCTS if name in wanted | there]
+    for name in names:
+        observed = observe(world, name)
+        write_product(observed, folder / name, progress)
+        if observed.error_std is not None:
+            with_errors.append(observed)
+    write_stations(world, folder / STATIONS, progress)
+    write_truth(world, with_errors, folder / "truth" / "truth.nc")
+    origin = {"producer": PRODUCER, "version": VERSION, "licence": LICENCE}
+    write_json(folder / DONE, {"settings": settings.model_dump(mode="json"), "products": sorted(names), **origin})
+
+
+def _products_there(settings: Settings, folder: Path) -> set[str]:
+    """Products of the finished world in `folder`; none if it is not finished."""
+    if (folder / BEGUN).exists() and read_json(folder / BEGUN) != settings.model_dump(mode="json"):
         raise UsageError(
             "the folder holds a world of other settings",
             where=str(folder),
             next="choose another name, or remove the folder",
         )
-    there = read_json(done)["products"] if done.exists() else []
-    if done.exists() and set(wanted) <= set(there):
-        progress.say(f"the simulated world {settings.name} is complete")
-        return
-    write_json(begun, described)
-    progress.say(f"simulating {settings.name}: {settings.start}..{settings.end}, seed {settings.seed}")
-    world = make_world(settings)
-    products_of_truth: list[Observed] = []
-    for name in wanted:
-        observed = observe(world, name)
-        write_product(observed, folder / name, progress)
-        if observed.error_std is not None:
-            products_of_truth.append(observed)
-    write_stations(world, folder / STATIONS, progress)
-    write_truth(world, products_of_truth, folder / "truth" / "truth.nc")
-    names = sorted(set(there) | set(wanted))
-    write_json(
-        done,
-        {
-            "settings": described,
-            "products": names,
-            "producer": PRODUCER,
-            "version": VERSION,
-            "licence": LICENCE,
-            "cells": world.index.size,
-        },
-    )
+    return set(read_json(folder / DONE)["products"]) if (folder / DONE).exists() else set()
 
 
 def write_product(observed: Observed, folder: Path, progress: Progress = silent) -> None:

@@ -75,7 +75,7 @@ def format_series(series: Record) -> bytes:
     stamps[:, 10] = ord(" ")
     space, end = np.full((count, 1), ord(" "), np.uint8), np.full((count, 1), ord("\n"), np.uint8)
     provider = np.full((count, 1), ord(PROVIDER_FLAG), np.uint8)
-    flags = series.flags.astype("S7").view(np.uint8).reshape(count, 7)
+    flags = series.flags.astype("S15").view(np.uint8).reshape(count, 15)
     rows = np.concatenate([stamps, space, _fixed(series.values), space, flags, space, provider, end], axis=1).ravel()
     return header.encode() + bytes(rows[rows != 0].tobytes())
 

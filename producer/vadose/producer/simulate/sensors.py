@@ -30,6 +30,8 @@ DETECTED_SPIKES = 0.75
 DETECTED_FROST = 0.9
 OUTAGE_DAYS = 6.0
 HIGHEST = 0.75
+# Room for four flags, joined by commas.
+FLAG_TYPE = "U15"
 
 
 @dataclass(frozen=True)
@@ -220,12 +222,16 @@ def record(world: World, sensor: Sensor) -> Record:
     values += settings.noise * rng.standard_normal(values.size)
     hours = world.days[0].astype("datetime64[h]") + np.arange(values.size)
     values = np.clip(values, 0.015, HIGHEST)
-    flags = np.full(values.size, "G", "U7")
-    _freeze(world, sensor, values, flags, rng)
-    _spike(values, flags, settings, rng)
+    flags = np.full(values.size, "G", FLAG_TYPE)
+    # Each defect has a stream of its own, so that one can be changed without moving the others.
+    frost, spikes, outages = (
+        stream(world.settings.seed, f"{sensor.key}.{name}") for name in ("frost", "spikes", "outages")
+    )
+    _freeze(world, sensor, values, flags, frost)
+    _spike(values, flags, settings, spikes)
     saturation = float(world.soil.porosity[sensor.cell]) + 0.08
     _flag(flags, values > saturation, "C03")
-    keep = _interrupt(values, flags, settings, rng)
+    keep = _interrupt(values, flags, settings, outages)
     return Record(sensor, hours[keep], values[keep].astype(np.float32), flags[keep])
 
 

@@ -220,13 +220,14 @@ def _write_field(
             inside = np.where(np.isfinite(inside), inside, FILL)
         whole[window.row0 : window.row1, window.col0 : window.col1] = inside
     data = group.create_dataset(name, data=whole, chunks=(1, *shape[1:]), compression="gzip", compression_opts=4)
-    data.attrs["long_name"] = field.long_name
+    data.attrs["long_name"] = np.bytes_(field.long_name.encode())
     if field.units:
-        data.attrs["units"] = field.units
+        data.attrs["units"] = np.bytes_(field.units.encode())
     if field.fill:
         data.attrs["_FillValue"] = whole.dtype.type(FLAG_FILL if field.dtype == "u2" else empty)
-        data.attrs["coordinates"] = COORDINATES
+    if name not in ("latitude", "longitude"):
+        data.attrs["coordinates"] = np.bytes_(COORDINATES.encode())
     if field.valid:
         data.attrs["valid_min"], data.attrs["valid_max"] = (whole.dtype.type(bound) for bound in field.valid)
     if name in FLAGS:
-        data.attrs["flag_masks"], data.attrs["flag_meanings"] = FLAGS[name]
+        data.attrs["flag_masks"], data.attrs["flag_meanings"] = (np.bytes_(text.encode()) for text in FLAGS[name])
