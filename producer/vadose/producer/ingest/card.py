@@ -18,7 +18,7 @@ class _Strict(pydantic.BaseModel):
 
 
 class CardFlags(_Strict):
-    """A value is kept where the bits numbered in `clear_bits` (0 is the lowest) are 0 in `variable`, or that is in `keep`."""
+    """A value is kept where the bits numbered `clear_bits` (from 0) of `variable` are 0, or where that is in `keep`."""
 
     variable: str
     clear_bits: tuple[int, ...] = ()
