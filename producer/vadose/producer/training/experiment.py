@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def run_jobs(
         Time of `time.monotonic()` after which no job is begun.
     """
     waiting = [job for job in jobs if not result_path(plan, job).is_file()]
-    with progress.step("compare", len(waiting)) as bar, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with progress.step("compare", len(waiting)) as bar, workers(processes) as pool:
         running: dict[Future[float], Job] = {}
         queue = list(waiting)
         while queue or running:
@@ -128,6 +129,18 @@ def run_jobs(
                 bar.advance(1, f"{job.slug} {future.result():.0f} s")
                 progress.say(f"{job.slug}: {future.result():.1f} s")
     return [job for job in waiting if not result_path(plan, job).is_file()]
+
+
+@contextmanager
+def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes; they end at once if the block is interrupted."""
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for child in active_children():
+                child.terminate()
+            raise
 
 
 def run_job(plan: Experiment, job: Job) -> float:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import Inputs, method, method_settings
 from vadose.producer.methods.recurrent import RecurrentModel, RecurrentSettings
 from vadose.producer.training.curves import curve_row
-from vadose.producer.training.experiment import Experiment, limit_threads
+from vadose.producer.training.experiment import Experiment, limit_threads, workers
 from vadose.producer.training.scores import MINIMUM_VALUES, Truth
 from vadose.producer.training.splits import Fold, make_folds
 from vadose.statistics import evaluate, metric, moments
@@ -63,7 +61,7 @@ def run_memory(plan: Experiment, name: str, *, processes: int, until: float, pro
     pieces = [[p] for p in waiting if p.days < LONG] + [[p for p in waiting if p.days >= LONG]]
     with (
         progress.step("memory curve", len(waiting)) as bar,
-        ProcessPoolExecutor(processes, get_context("spawn")) as pool,
+        workers(processes) as pool,
     ):
         futures = [pool.submit(run_points, plan, name, piece, until) for piece in pieces if piece]
         for future in futures:

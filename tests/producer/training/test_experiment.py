@@ -1,0 +1,148 @@
+"""Experiments resume job by job, and their tables say what a slow calculation says."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vadose.cli.main import run
+from vadose.producer.cube import Cube
+from vadose.producer.methods import method, method_settings
+from vadose.producer.recipe import Predictors
+from vadose.producer.training.experiment import Experiment, Job, planned_jobs, result_path, run_job, run_jobs
+from vadose.producer.training.memory import limited_settings
+from vadose.producer.training.publication import publish
+from vadose.producer.training.scores import KEYS, headline, read_truth, score_table
+from vadose.producer.training.splits import make_folds
+
+TARGET = "smap_sm_am"
+PREDICTORS = Predictors(daily=("precipitation", "air_temperature"), static=("clay",))
+SMALL = {"hidden": 4, "training": {"steps": 8, "batch": 8, "window_days": 20, "spin_up_days": 3}}
+
+
+@pytest.fixture
+def plan(rainy_cube: Cube, tmp_path: Path) -> Experiment:
+    settings = {"atlstm": SMALL, "lstm": SMALL}
+    return Experiment(rainy_cube.path, TARGET, PREDICTORS, settings, tmp_path / "run", rainy_cube.content_hash)
+
+
+def test_plan_has_seeds_on_p1_and_one_seed_a_fold_elsewhere() -> None:
+    jobs = planned_jobs(
+        ["climatology", "persistence", "lstm"], ["P1", "P1-nowcast-1", "P3"], 5, {"P1": 1, "P1-nowcast-1": 1, "P3": 5}
+    )
+    assert [job.seed for job in jobs if job.method == "lstm" and job.split == "P1"] == [0, 1, 2, 3, 4]
+    assert [(job.seed, job.fold) for job in jobs if job.split == "P3"] == [(k, k) for k in range(5)]
+    # A nowcast never stands beside projections, and a climatology says nothing about unseen cells.
+    assert {job.split for job in jobs if job.method == "persistence"} == {"P1-nowcast-1"}
+    assert {job.split for job in jobs if job.method == "climatology"} == {"P1"}
+
+
+def test_medians_over_cells_are_those_of_a_slow_calculation(plan: Experiment, rainy_cube: Cube) -> None:
+    job = Job("P1", "ridge", 0, 0)
+    run_job(plan, job)
+    table, partial = score_table(read_truth(rainy_cube, TARGET), plan, [job], product="p", version="1")
+    assert partial == []
+    mask = make_folds("P1", rainy_cube, TARGET)[0].mask("test")
+    mean = np.full(mask.shape, np.nan)
+    from safetensors.numpy import load_file
+
+    mean[mask] = load_file(result_path(plan, job))["mean"]
+    error = np.where(mask, mean - rainy_cube.read(TARGET), np.nan)
+    found = table[(table["aggregate"] == "median") & (table["subset"] == "all_cells")].set_index("metric")
+    assert found.loc["rmse", "value"] == pytest.approx(np.median(np.sqrt(np.nanmean(error**2, axis=0))), rel=1e-6)
+    assert found.loc["ubrmsd", "value"] == pytest.approx(np.median(np.nanstd(error, axis=0)), rel=1e-6)
+    assert found.loc["rmse", "ci_low"] < found.loc["rmse", "value"] < found.loc["rmse", "ci_high"]
+    assert not table.duplicated(KEYS).any()
+
+
+def test_all_folds_of_a_split_make_one_series(plan: Experiment, rainy_cube: Cube) -> None:
+    jobs = [Job("P2", "cell-mean", k, k) for k in range(5)]
+    for job in jobs[:4]:
+        run_job(plan, job)
+    truth = read_truth(rainy_cube, TARGET)
+    assert score_table(truth, plan, jobs, product="p", version="1")[1] == ["cell-mean P2 seed by_fold"]
+    run_job(plan, jobs[4])
+    table, partial = score_table(truth, plan, jobs, product="p", version="1")
+    assert partial == []
+    assert set(table["seed"]) == {"by_fold"}
+    assert "P2" in headline(table)
+
+
+def test_ensemble_of_seeds_is_scored_by_its_mean_prediction(plan: Experiment, rainy_cube: Cube) -> None:
+    jobs = [Job("P1", "lstm", seed, 0) for seed in range(3)]
+    for job in jobs:
+        run_job(plan, job)
+    table, _ = score_table(read_truth(rainy_cube, TARGET), plan, jobs, product="p", version="1")
+    pooled = table[(table["aggregate"] == "pooled") & (table["metric"] == "rmse") & (table["subset"] == "all_cells")]
+    values = pooled.set_index("seed")["value"]
+    assert set(values.index) == {"0", "1", "2", "ensemble"}
+    assert values["ensemble"] <= values.drop("ensemble").mean()
+
+
+def test_finished_jobs_are_not_run_again_and_other_settings_are_other_jobs(plan: Experiment) -> None:
+    job = Job("P1", "lstm", 0, 0)
+    assert run_jobs(plan, [job], processes=1, until=time.monotonic() - 1) == [job]
+    run_job(plan, job)
+    before = result_path(plan, job).stat().st_mtime_ns
+    assert run_jobs(plan, [job], processes=1, until=float("inf")) == []
+    assert result_path(plan, job).stat().st_mtime_ns == before
+    other = Experiment(plan.cube, TARGET, PREDICTORS, {"lstm": {**SMALL, "hidden": 5}}, plan.folder, plan.content_hash)
+    assert result_path(other, job) != result_path(plan, job)
+
+
+def test_published_files_say_what_is_partial(plan: Experiment, tmp_path: Path) -> None:
+    jobs = [Job("P1", "ridge", 0, 0), Job("P1", "cell-mean", 0, 0)]
+    run_job(plan, jobs[0])
+    publish(plan, jobs, [tmp_path / "out"], product="p", version="1", command="vadose compare p", curve="lstm")
+    facts = json.loads((tmp_path / "out" / "skill.json").read_text())
+    assert facts["partial"] == ["cell-mean P1 seed 0"]
+    assert facts["complete"] is False
+    assert facts["settings"]["ridge"] == {"penalty": 0.001, "maximum_rows": 500_000}
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    assert set(scores["method"]) == {"ridge"}
+    costs = pd.read_parquet(tmp_path / "out" / "costs.parquet")
+    assert list(costs.columns) == [
+        "method",
+        "split",
+        "seed",
+        "fold",
+        "seconds_train",
+        "parameters",
+        "predictions_per_second",
+    ]
+
+
+def test_short_memories_are_trained_on_short_windows_and_judged_on_their_last_day() -> None:
+    settings = method_settings(method("atlstm"), {})
+    short = limited_settings(settings, 4)  # type: ignore[arg-type]
+    assert (short.training.window_days, short.training.spin_up_days) == (4, 3)
+    assert short.attention_days == 4  # type: ignore[attr-defined]
+    assert short.training.batch == 1024
+    assert limited_settings(settings, 90).training.window_days == 90  # type: ignore[arg-type]
+
+
+def test_compare_command_prints_the_table_and_publishes_it(
+    worlds, rainy_cube: Cube, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method_section = {"name": "atlstm", "settings": SMALL}
+    recipe = worlds.small_recipe(cube="rainy", method=method_section, predictors=PREDICTORS.model_dump(mode="json"))
+    (tmp_path / "w" / "cubes").mkdir(parents=True)
+    (tmp_path / "w" / "cubes" / "rainy.zarr").symlink_to(rainy_cube.path)
+    (tmp_path / "r.yaml").write_text(recipe.model_dump_json())
+    words = ["compare", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path / "w"), "--splits", "P1,P1-nowcast-1",
+             "--methods", "cell-mean,persistence", "--no-memory-curve", "--processes", "1", "--quiet",
+             "--publish-to", str(tmp_path / "site")]  # fmt: skip
+    assert run([*words, "--dry-run"]) == 0
+    assert capsys.readouterr().out.split() == ["P1-cell-mean-s0-f0", "P1-nowcast-1-persistence-s0-f0"]
+    assert run(words) == 0
+    assert "cell-mean" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "site").iterdir()} == {
+        "scores.parquet",
+        "costs.parquet",
+        "memory.parquet",
+        "skill.json",
+    }
+    assert run([*words, "--methods", "nonsense"]) == 2

@@ -1,0 +1,147 @@
+"""A recipe's model: trained once, resumed, loaded, refused where it does not fit."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vadose.cli.main import run
+from vadose.common import InputError, UsageError
+from vadose.producer.cube import Cube
+from vadose.producer.methods import Block
+from vadose.producer.recipe import Predictors, Recipe
+from vadose.producer.training import fit_recipe, load_model, models
+
+SETTINGS = {"hidden": 8, "past_days": 30, "training": {"steps": 60, "batch": 16, "window_days": 30, "spin_up_days": 5}}
+
+
+@pytest.fixture(scope="module")
+def recipe(worlds) -> Recipe:
+    return make_recipe(worlds)
+
+
+def make_recipe(worlds, **changes: Any) -> Recipe:
+    method = {"name": "atlstm", "settings": SETTINGS, "ensemble": 2, "seed": 3, **changes}
+    return worlds.small_recipe(
+        cube="rainy", method=method, predictors={"daily": ["precipitation", "air_temperature"], "static": ["clay"]}
+    )
+
+
+@pytest.fixture(scope="module")
+def directory(recipe: Recipe, rainy_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("models") / "small-world"
+    fit_recipe(recipe, rainy_cube, target)
+    return target
+
+
+def contents(directory: Path) -> dict[str, str]:
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_model_directory_says_what_was_used_for_what(directory: Path, rainy_cube: Cube) -> None:
+    card = json.loads((directory / "model.json").read_text())
+    assert card["seeds"] == [3, 4]
+    ledger = card["ledger"]
+    used = {role: set(ledger["cells"][role]) for role in ("fit", "tune", "calibrate", "test")}
+    assert len(used["fit"]) == 60
+    assert used["tune"] == set()
+    assert used["calibrate"]
+    assert not used["calibrate"] & used["test"]
+    assert ledger["days"]["fit"][0][0] == "2015-04-01"
+    assert ledger["days"]["fit"][-1][1] < ledger["days"]["test"][0][0]
+    assert card["predictors"] == {"daily": ["precipitation", "air_temperature"], "static": ["clay"]}
+    assert set(card["sha256"]) == {f"member-{k}/weights.safetensors" for k in (3, 4)} | {"support.safetensors"}
+    assert "never seen, for tests" in (directory / "MODEL_CARD.md").read_text()
+    curves = pd.read_parquet(directory / "diagnostics" / "curves.parquet")
+    assert {"training", "attention"} == set(curves["figure"])
+
+
+def test_loaded_model_predicts_like_the_trained_one(recipe: Recipe, directory: Path, rainy_cube: Cube) -> None:
+    trained, loaded = fit_recipe(recipe, rainy_cube, directory), load_model(directory, recipe.predictors)
+    block = Block(rainy_cube, slice(215, 260), slice(0, 60))
+    mine, again = trained.predict(block), loaded.predict(block)
+    np.testing.assert_array_equal(mine.mean, again.mean)
+    np.testing.assert_array_equal(mine.uncertainty, again.uncertainty)
+    part = loaded.predict(Block(rainy_cube, slice(215, 230), slice(41, 44)))
+    np.testing.assert_array_equal(mine.uncertainty[:15, 41:44], part.uncertainty)
+    parts = mine.diagnostics["aleatoric"] ** 2 + mine.diagnostics["epistemic"] ** 2
+    factor = mine.uncertainty / np.sqrt(parts)
+    expected = loaded.calibration.factors(rainy_cube, slice(0, 60)) / 1.645
+    np.testing.assert_allclose(factor, np.broadcast_to(expected, factor.shape), rtol=1e-5)
+
+
+def test_killed_training_of_a_recipe_ends_with_the_same_bytes(
+    recipe: Recipe, directory: Path, rainy_cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    target = tmp_path / "small-world"
+    monkeypatch.setattr(models, "_calibration", dying)
+    with pytest.raises(KeyboardInterrupt):
+        fit_recipe(recipe, rainy_cube, target)
+    assert not target.exists()
+    monkeypatch.undo()
+    fit_recipe(recipe, rainy_cube, target)
+    assert contents(target) == contents(directory)
+    assert [path.name for path in tmp_path.iterdir()] == ["small-world"]
+
+
+def test_model_of_other_predictors_is_refused(directory: Path) -> None:
+    other = Predictors(daily=("precipitation",), static=("clay",))
+    with pytest.raises(InputError, match="made for other predictors"):
+        load_model(directory, other)
+
+
+def test_changed_weights_are_refused(recipe: Recipe, rainy_cube: Cube, tmp_path: Path) -> None:
+    quick = recipe.model_copy(update={"method": recipe.method.model_copy(update={"name": "cell-mean", "settings": {}})})
+    fit_recipe(quick, rainy_cube, tmp_path / "m")
+    path = next((tmp_path / "m").rglob("table.safetensors"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(InputError, match="was changed"):
+        load_model(tmp_path / "m")
+
+
+def test_missing_model_tells_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="vadose train"):
+        load_model(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["xgboost", "ridge", "climatology"])
+def test_other_methods_make_models_too(worlds, rainy_cube: Cube, tmp_path: Path, name: str) -> None:
+    settings = {"maximum_trees": 20} if name == "xgboost" else {}
+    recipe = make_recipe(worlds, name=name, settings=settings, ensemble=1)
+    fit_recipe(recipe, rainy_cube, tmp_path / "m")
+    prediction = load_model(tmp_path / "m", recipe.predictors).predict(Block(rainy_cube, slice(100, 130), slice(0, 60)))
+    assert np.isfinite(prediction.uncertainty[np.isfinite(prediction.mean)]).all()
+    assert (prediction.uncertainty[np.isfinite(prediction.mean)] > 0).mean() > 0.9
+
+
+def test_wrong_settings_and_predictors_are_refused_before_any_work(worlds, rainy_cube: Cube, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'hidden'"):
+        fit_recipe(make_recipe(worlds, settings={"hiden": 3}), rainy_cube, tmp_path / "m")
+    other = worlds.small_recipe(method={"name": "lstm"}, predictors={"daily": ["era5_sm"]})
+    with pytest.raises(InputError, match="no variable 'era5_sm'"):
+        fit_recipe(other, rainy_cube, tmp_path / "m")
+
+
+def test_train_command_trains_and_tells_where(
+    recipe: Recipe, rainy_cube: Cube, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = tmp_path / "w"
+    (workspace / "cubes").mkdir(parents=True)
+    (workspace / "cubes" / "rainy.zarr").symlink_to(rainy_cube.path)
+    (tmp_path / "r.yaml").write_text(recipe.model_dump_json())
+    words = ["train", str(tmp_path / "r.yaml"), "--workspace", str(workspace), "--seeds", "1", "--json", "--quiet"]
+    assert run([*words, "--dry-run"]) == 0
+    assert not (workspace / "models").exists()
+    capsys.readouterr()
+    assert run(words) == 0
+    result = json.loads(capsys.readouterr().out)["result"]
+    assert result["members"] == 1
+    assert (workspace / "models" / "small-world" / "model.json").is_file()
