@@ -62,9 +62,10 @@ def lean(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Speed as ratios to named rivals in the same run; writes site/data/speed/speed.json."""
     install(session, "all", "test")
-    session.run(
-        "python", "-m", "pytest", "-q", "tests/bench", "-p", "no:cacheprovider", "--benchmark-only", *session.posargs
-    )
+    times = str(Path(session.create_tmp()) / "times.json")
+    bench = ("pytest", "-q", "-o", "python_files=bench_*.py", "-o", "python_functions=bench_*", "tests/bench")
+    session.run(*bench, f"--benchmark-json={times}", *session.posargs)
+    session.run("python", "tests/bench/ratios.py", times, "site/data/speed/speed.json", "nox -s bench")
 
 
 @nox.session

@@ -1,0 +1,69 @@
+"""Turn the times of `bench_speed.py` into ratios to the best rival: `ratios.py IN.json OUT.json COMMAND`."""
+
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+# Group and rival: at least this share of the rival's rate. Rivals without a goal are limits to compare with.
+GOALS = {("prediction", "eager PyTorch"): 1.0, ("training", "eager PyTorch"): 1.0, ("build", "bare prediction"): 0.6,
+         ("granule", "xarray to_netcdf"): 1.0}  # fmt: skip
+TITLES = {
+    "prediction": "an ensemble of five LSTMs over 4,096 cells and a year, cube reading and encoding included",
+    "training": "steps of 64 windows of 90 days, LSTM with 128 hidden states",
+    "build": "reading the cube, predicting, rounding and writing a year of granules of 4,096 cells",
+    "granule": "one granule of 64 x 64 cells, header, compression and rename included",
+    "simulation": "a year of the simulated demo world in memory",
+}
+
+
+def rate(entry: dict[str, Any]) -> float:
+    """Units of work a second, from the median round."""
+    return float(entry["extra_info"]["work"] / entry["stats"]["median"])
+
+
+def family(role: str) -> str:
+    """`eager PyTorch, batch 256` belongs to the family `eager PyTorch`."""
+    return role.split(",")[0]
+
+
+def results(benchmarks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each group and family of rivals; the best of the family counts."""
+    rows = []
+    for group in sorted({entry["group"] for entry in benchmarks}):
+        entries = {entry["extra_info"]["role"]: entry for entry in benchmarks if entry["group"] == group}
+        ours = entries.pop("ours")
+        for name in sorted({family(role) for role in entries}):
+            best = max((entry for role, entry in entries.items() if family(role) == name), key=rate)
+            ratio, goal = rate(ours) / rate(best), GOALS.get((group, name))
+            unit = ours["extra_info"]["unit"]
+            rows.append({
+                "name": f"{group}: share of {name}", "what": TITLES[group], "rival": best["extra_info"]["role"],
+                "ratio": round(ratio, 4), "unit_seconds": 1.0 / rate(ours), "rival_seconds": 1.0 / rate(best),
+                "unit": unit, "per_second": round(rate(ours), 1), "goal": goal,
+                "met": None if goal is None else ratio >= goal,
+            })  # fmt: skip
+    return rows
+
+
+def main(source: Path, target: Path, command: str) -> None:
+    """Read pytest-benchmark's JSON and write the speed file."""
+    report = json.loads(source.read_text())
+    machine = report["machine_info"]
+    processor = machine.get("cpu", {}).get("brand_raw") or platform.machine()
+    value = {
+        "command": command,
+        "commit": (report["commit_info"].get("id") or "unknown")[:12],
+        "date": report["datetime"][:10],
+        "machine": f"{processor}, {os.cpu_count()} cores",
+        "results": results(report["benchmarks"]),
+    }
+    target.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+    for row in value["results"]:
+        print(f"{row['name']:<45} {row['ratio']:9.3f}  {row['per_second']:,.0f} {row['unit']}/s  goal {row['goal']}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
