@@ -7,18 +7,35 @@ const specs = new WeakMap();
 const drawn = new Set();
 const narrow = () => window.matchMedia("(max-width: 480px)").matches;
 
+/** Panels side by side become panels below each other; returns the layout with its own height. */
+const stacked = (layout, height) => {
+  const panels = layout.meta.panels;
+  const result = { ...layout, height: height * panels };
+  const gap = 48 / result.height;
+  const part = (1 + gap) / panels;
+  for (let k = 0; k < panels; k += 1) {
+    const suffix = k ? String(k + 1) : "";
+    const top = 1 - k * part;
+    result[`xaxis${suffix}`] = { ...layout[`xaxis${suffix}`], domain: [0, 1] };
+    result[`yaxis${suffix}`] = { ...layout[`yaxis${suffix}`], domain: [Math.max(0, top - part + gap), top], showticklabels: true };
+  }
+  return result;
+};
+
 /** On a phone a vertical colour bar takes a fifth of the width: lay it under the plot. */
-const fitted = (spec) => {
-  if (!narrow()) return spec;
-  const flat = (bar) => ({ ...bar, orientation: "h", x: 0.5, xanchor: "center", y: -0.12, yanchor: "top", len: 0.95, thickness: 12, title: { ...bar?.title, side: "top" } });
+const fitted = (spec, height) => {
+  if (!narrow()) return { ...spec, layout: { ...spec.layout, ...(height ? { height } : {}) } };
+  if (spec.layout.meta?.panels > 1) return { data: spec.data, layout: stacked(spec.layout, height) };
+  const y = spec.layout.xaxis?.title ? -0.24 : -0.12;
+  const flat = (bar) => ({ ...bar, orientation: "h", x: 0.5, xanchor: "center", y, yanchor: "top", len: 0.95, thickness: 12, title: { ...bar?.title, side: "top" } });
   const data = spec.data.map((trace) => {
     if (trace.colorbar) return { ...trace, colorbar: flat(trace.colorbar) };
     if (trace.marker?.colorbar) return { ...trace, marker: { ...trace.marker, colorbar: flat(trace.marker.colorbar) } };
     return trace;
   });
   const coloured = spec.data.some((trace) => trace.colorbar || trace.marker?.colorbar);
-  const margin = { ...spec.layout.margin, r: 8, b: (spec.layout.margin?.b ?? 40) + (coloured ? 56 : 0) };
-  return { data, layout: { ...spec.layout, margin } };
+  const margin = { ...spec.layout.margin, r: 8, b: (spec.layout.margin?.b ?? 40) + (coloured ? 64 : 0) };
+  return { data, layout: { ...spec.layout, margin, ...(height ? { height } : {}) } };
 };
 
 /** Draw a specification into an element and remember both. */
@@ -26,9 +43,9 @@ export const draw = async (element, spec) => {
   specs.set(element, spec);
   const plotly = await load();
   if (!element.isConnected) return;
-  const { data, layout } = fitted(spec);
-  const height = Number(element.dataset.height) || layout.height;
-  await plotly.react(element, tinted(data), themed({ ...layout, ...(height ? { height } : {}), autosize: true }), { responsive: true });
+  const { data, layout } = fitted(spec, Number(element.dataset.height) || spec.layout.height);
+  if (layout.height) element.style.height = `${layout.height}px`;
+  await plotly.react(element, tinted(data), themed({ ...layout, autosize: true }), { responsive: true });
   drawn.add(element);
   element.dataset.drawn = "yes";
 };

@@ -58,11 +58,18 @@ export const themed = (layout) => {
   return result;
 };
 
+// Our blue is too dark for lines on a dark ground.
+const onDark = new Map([["#0072B2", "#4FA8DC"]]);
+
+const seen = (part, dark) => (dark && part && onDark.has(part.color) ? { ...part, color: onDark.get(part.color) } : part);
+
 /** Traces marked `meta: "text"` take the text colour: in situ is drawn so. */
 export const tinted = (data) => {
   const c = colours();
-  return data.map((trace) => {
-    const result = trace.meta === "text" ? { ...trace, line: { ...trace.line, color: c.text } } : { ...trace };
+  const dark = document.body.dataset.mdColorScheme === "slate";
+  return data.map((given) => {
+    const trace = { ...given, ...(given.line ? { line: seen(given.line, dark) } : {}), ...(given.marker ? { marker: seen(given.marker, dark) } : {}) };
+    const result = trace.meta === "text" ? { ...trace, line: { ...trace.line, color: c.text } } : trace;
     if (trace.marker?.line) result.marker = { ...trace.marker, line: { ...trace.marker.line, color: c.soft } };
     return result;
   });

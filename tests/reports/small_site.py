@@ -44,13 +44,27 @@ def score(product: str, metric: str, value: float | None, **given: object) -> di
     known = value is not None
     row: dict[str, object] = dict.fromkeys(KEY, "")
     row |= {
-        "product": product, "version": "1.0.0" if product == "vadose" else "2", "reference": "stations",
-        "stratum_kind": "all", "stratum": "all", "subset": "common", "split": "P1", "signal": "raw", "scaling": "none",
-        "aggregate": "median", "metric": metric, "value": value if known else np.nan,
-        "ci_low": value - 0.0123 if known else np.nan, "ci_high": value + 0.0123 if known else np.nan,
-        "ci_method": "tail_model", "ci_scope": "time_space", "n": 90 if known else 12, "n_eff": 31.5, "coverage": 0.9375,
+        "product": product,
+        "version": "1.0.0" if product == "vadose" else "2",
+        "reference": "stations",
+        "stratum_kind": "all",
+        "stratum": "all",
+        "subset": "common",
+        "split": "P1",
+        "signal": "raw",
+        "scaling": "none",
+        "aggregate": "median",
+        "metric": metric,
+        "value": value if known else np.nan,
+        "ci_low": value - 0.0123 if known else np.nan,
+        "ci_high": value + 0.0123 if known else np.nan,
+        "ci_method": "tail_model",
+        "ci_scope": "time_space",
+        "n": 90 if known else 12,
+        "n_eff": 31.5,
+        "coverage": 0.9375,
         "status": "ok" if known else "few_samples",
-    }  # fmt: skip
+    }
     return row | given
 
 
@@ -90,10 +104,34 @@ def comparisons() -> pd.DataFrame:
         "subset": "common", "n": 90, "n_eff": 31.5, "better": 2, "worse": 0, "equal": 1, "undecided": 0,
     }  # fmt: skip
     rows = [
-        {"metric": "r", "signal": "raw", "difference": 0.031, "ci_low": 0.011, "ci_high": 0.051, "p_adjusted": 0.004, "outcome": "better"},
-        {"metric": "r", "signal": "anomaly_35d", "difference": -0.04, "ci_low": -0.07, "ci_high": -0.01, "p_adjusted": 0.01, "outcome": "worse"},
-        {"metric": "ubrmsd", "signal": "raw", "difference": 0.0001, "ci_low": -0.0004, "ci_high": 0.0006, "p_adjusted": 0.8, "outcome": "equal"},
-    ]  # fmt: skip
+        {
+            "metric": "r",
+            "signal": "raw",
+            "difference": 0.031,
+            "ci_low": 0.011,
+            "ci_high": 0.051,
+            "p_adjusted": 0.004,
+            "outcome": "better",
+        },
+        {
+            "metric": "r",
+            "signal": "anomaly_35d",
+            "difference": -0.04,
+            "ci_low": -0.07,
+            "ci_high": -0.01,
+            "p_adjusted": 0.01,
+            "outcome": "worse",
+        },
+        {
+            "metric": "ubrmsd",
+            "signal": "raw",
+            "difference": 0.0001,
+            "ci_low": -0.0004,
+            "ci_high": 0.0006,
+            "p_adjusted": 0.8,
+            "outcome": "equal",
+        },
+    ]
     return pd.DataFrame([{**shared, "p": row["p_adjusted"], **row} for row in rows])
 
 
@@ -101,14 +139,26 @@ def station_table(places: list[Station]) -> pd.DataFrame:
     """stations.parquet."""
     return pd.DataFrame(
         {
-            "station_id": [p.id for p in places], "network": [p.network for p in places], "station_name": [p.name for p in places],
-            "lat": [47.1 + 0.3 * i for i in range(len(places))], "lon": [8.2 + 0.4 * i for i in range(len(places))],
-            "depth_from": 0.0, "depth_to": 0.05, "footprint_kind": "point", "reference": [p.reference for p in places],
+            "station_id": [p.id for p in places],
+            "network": [p.network for p in places],
+            "station_name": [p.name for p in places],
+            "lat": [47.1 + 0.3 * i for i in range(len(places))],
+            "lon": [8.2 + 0.4 * i for i in range(len(places))],
+            "depth_from": 0.0,
+            "depth_to": 0.05,
+            "footprint_kind": "point",
+            "reference": [p.reference for p in places],
             "licence": ["CC-BY-4.0" if p.redistributable else "no redistribution" for p in places],
-            "redistributable": [p.redistributable for p in places], "cell_row": 3, "cell_col": 4, "distance_km": 7.25,
-            "land_cover": "cropland", "climate": "Cfb", "funnel_read": 100, "rejected_missing": 10,
+            "redistributable": [p.redistributable for p in places],
+            "cell_row": 3,
+            "cell_col": 4,
+            "distance_km": 7.25,
+            "land_cover": "cropland",
+            "climate": "Cfb",
+            "funnel_read": 100,
+            "rejected_missing": 10,
         }
-    )  # fmt: skip
+    )
 
 
 def write_matchups(path: Path, places: list[Station]) -> None:
@@ -136,14 +186,46 @@ def write_run(folder: Path, places: list[Station] | None = None, *, version: str
     places = stations() if places is None else places
     folder.mkdir(parents=True)
     run = {
-        "id": folder.name, "products": [{"name": "vadose", "version": version}], "rivals": [{"name": "rival", "version": "2"}],
-        "period": ["2020-03-01", "2020-05-29"], "mask": "recommended flags", "grid": "0P25DEG", "settings": {},
-    }  # fmt: skip
+        "id": folder.name,
+        "products": [{"name": "vadose", "version": version}],
+        "rivals": [{"name": "rival", "version": "2"}],
+        "period": ["2020-03-01", "2020-05-29"],
+        "mask": "recommended flags",
+        "grid": "0P25DEG",
+        "settings": {},
+    }
     gates = [
-        {"name": "complete", "level": "required", "figure": 0, "limit": 0, "passed": True, "proved": None, "applicable": True, "reason": ""},
-        {"name": "coverage", "level": "advisory", "figure": 0.9, "limit": 0.95, "passed": False, "proved": False, "applicable": True, "reason": "fewer days than before"},
-        {"name": "stability", "level": "advisory", "figure": None, "limit": None, "passed": True, "proved": None, "applicable": False, "reason": "one year only"},
-    ]  # fmt: skip
+        {
+            "name": "complete",
+            "level": "required",
+            "figure": 0,
+            "limit": 0,
+            "passed": True,
+            "proved": None,
+            "applicable": True,
+            "reason": "",
+        },
+        {
+            "name": "coverage",
+            "level": "advisory",
+            "figure": 0.9,
+            "limit": 0.95,
+            "passed": False,
+            "proved": False,
+            "applicable": True,
+            "reason": "fewer days than before",
+        },
+        {
+            "name": "stability",
+            "level": "advisory",
+            "figure": None,
+            "limit": None,
+            "passed": True,
+            "proved": None,
+            "applicable": False,
+            "reason": "one year only",
+        },
+    ]
     (folder / "run.json").write_text(json.dumps(run))
     (folder / "verdict.json").write_text(json.dumps({"passed": True, "gates": gates}))
     scores(places, version).to_parquet(folder / "scores.parquet", index=False)
@@ -153,10 +235,19 @@ def write_run(folder: Path, places: list[Station] | None = None, *, version: str
     (folder / "diagnostics").mkdir()
     months = np.arange(1, 13.0)
     curves = [
-        {"figure": "seasonal_cycle", "panel": "all", "series": name, "x": m, "y": 0.2 + 0.05 * np.cos(m + k), "low": np.nan, "high": np.nan, "unit": "m3 m-3"}
+        {
+            "figure": "seasonal_cycle",
+            "panel": "all",
+            "series": name,
+            "x": m,
+            "y": 0.2 + 0.05 * np.cos(m + k),
+            "low": np.nan,
+            "high": np.nan,
+            "unit": "m3 m-3",
+        }
         for k, name in enumerate(("vadose", "in situ"))
         for m in months
-    ]  # fmt: skip
+    ]
     pd.DataFrame(curves).to_parquet(folder / "diagnostics" / "curves.parquet", index=False)
     return folder
 
@@ -189,15 +280,30 @@ def recipe(version: str, title: str) -> dict[str, object]:
         "url": "https://example.org/",
     }
     return {
-        "recipe": "demo", "target": "smap_sm_am", "predictors": {"daily": ["precipitation"], "static": ["sand"]},
-        "method": {"name": "atlstm", "split": "P1", "ensemble": 2}, "waivers": [],
+        "recipe": "demo",
+        "target": "smap_sm_am",
+        "predictors": {"daily": ["precipitation"], "static": ["sand"]},
+        "method": {"name": "atlstm", "split": "P1", "ensemble": 2},
+        "waivers": [],
         "product": {
-            "token": "DEMO", "grid": {"token": "0P25DEG"}, "step": "daily", "depth_m": [0.0, 0.05], "days": [DAYS[0].date(), DAYS[-1].date()],
-            "version": version, "title": title, "summary": "Soil moisture of a small box.", "source": "simulated radiometer", "licence": "CC0-1.0",
-            "institution": "Vadose contributors", "landing_url": "https://example.org/demo/", "doi": None,
-            "acknowledgement": "Name the version.", "creator": agent, "publisher": agent,
+            "token": "DEMO",
+            "grid": {"token": "0P25DEG"},
+            "step": "daily",
+            "depth_m": [0.0, 0.05],
+            "days": [DAYS[0].date(), DAYS[-1].date()],
+            "version": version,
+            "title": title,
+            "summary": "Soil moisture of a small box.",
+            "source": "simulated radiometer",
+            "licence": "CC0-1.0",
+            "institution": "Vadose contributors",
+            "landing_url": "https://example.org/demo/",
+            "doi": None,
+            "acknowledgement": "Name the version.",
+            "creator": agent,
+            "publisher": agent,
         },
-    }  # fmt: skip
+    }
 
 
 def write_release(
@@ -212,14 +318,29 @@ def write_release(
         write_granule(path, day)
         files.append(
             {
-                "path": path.relative_to(folder).as_posix(), "role": "granule", "stream": "CDR", "step": "DAILY", "start": f"{day:%Y-%m-%d}T00:00:00Z",
-                "bytes": path.stat().st_size, "sha256": "0" * 64, "since": version, "status": "published",
+                "path": path.relative_to(folder).as_posix(),
+                "role": "granule",
+                "stream": "CDR",
+                "step": "DAILY",
+                "start": f"{day:%Y-%m-%d}T00:00:00Z",
+                "bytes": path.stat().st_size,
+                "sha256": "0" * 64,
+                "since": version,
+                "status": "published",
             }
-        )  # fmt: skip
+        )
     manifest = {
-        "schema_version": 1, "product_id": PRODUCT, "version": version, "issued": "2026-01-15T00:00:00Z", "files": files,
-        "code": {"vadose": "0.1.0", "commit": "a" * 40}, "hardware": "cpu x86_64", "writer": "isal", "recipe_sha256": "b" * 64, "model_sha256": "c" * 64,
-    }  # fmt: skip
+        "schema_version": 1,
+        "product_id": PRODUCT,
+        "version": version,
+        "issued": "2026-01-15T00:00:00Z",
+        "files": files,
+        "code": {"vadose": "0.1.0", "commit": "a" * 40},
+        "hardware": "cpu x86_64",
+        "writer": "isal",
+        "recipe_sha256": "b" * 64,
+        "model_sha256": "c" * 64,
+    }
     (folder / "provenance").mkdir()
     (folder / "provenance" / "recipe.yaml").write_text(yaml.safe_dump(recipe(version, title)))
     inputs = [
@@ -307,7 +428,7 @@ def write_skill(folder: Path) -> Path:
             seed=str(seed),
             split=split,
             fold="",
-            **{**shared},
+            **shared,
         )
         for method in ("lstm", "xgboost")
         for split in ("P1", "P4")
@@ -366,9 +487,23 @@ def write_project(folder: Path) -> Path:
             target.write_bytes(path.read_bytes())
     write_skill(folder / "data" / "skill")
     speed = {
-        "command": "nox -s bench", "commit": "f" * 40, "date": "2026-01-15", "machine": "2 cores",
-        "results": [{"name": "path", "what": "predict a block", "rival": "eager", "ratio": 1.25, "unit_seconds": 0.8, "rival_seconds": 1.0, "goal": 1.0, "met": True}],
-    }  # fmt: skip
+        "command": "nox -s bench",
+        "commit": "f" * 40,
+        "date": "2026-01-15",
+        "machine": "2 cores",
+        "results": [
+            {
+                "name": "path",
+                "what": "predict a block",
+                "rival": "eager",
+                "ratio": 1.25,
+                "unit_seconds": 0.8,
+                "rival_seconds": 1.0,
+                "goal": 1.0,
+                "met": True,
+            }
+        ],
+    }
     (folder / "data" / "speed").mkdir()
     (folder / "data" / "speed" / "speed.json").write_text(json.dumps(speed))
     return folder

@@ -343,7 +343,7 @@ def _find(workspace: Path, name: str) -> Path:
     places = (Path(name), workspace / "releases" / name, workspace / "runs" / name)
     for place in places:
         folder = place.resolve()
-        if (folder / "run.json").is_file() or _VERSION.match(folder.name) and folder.is_dir():
+        if (folder / "run.json").is_file() or (_VERSION.match(folder.name) and folder.is_dir()):
             return folder
     known = [str(p.relative_to(workspace / "releases")) for p in (workspace / "releases").glob("*/v*")]
     known += [path.name for path in sorted((workspace / "runs").glob("*")) if path.is_dir()]

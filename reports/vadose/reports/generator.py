@@ -107,7 +107,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             file.seek(start)
             shutil.copyfileobj(file, self.wfile)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Log only when asked."""
         if self.log:
             super().log_message(format, *args)

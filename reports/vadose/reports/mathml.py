@@ -36,12 +36,12 @@ def with_mathml(markdown: str, page: str) -> str:
         formula = match["block"] if match["block"] is not None else match["inline"]
         try:
             return mathml(formula, block=match["block"] is not None)
-        except Exception as error:  # noqa: BLE001  (the converter raises its own and built-in types alike)
+        except Exception as error:
             line = markdown.count("\n", 0, match.start()) + 1
             raise InputError(
                 f"formula does not parse: {formula.strip()}",
                 where=f"{page}, line {line}",
-                why=type(error).__name__,
+                why=f"{type(error).__name__}: {error}",
                 next="mend the TeX; the commands known are those of latex2mathml",
             ) from error
 
@@ -51,11 +51,17 @@ def with_mathml(markdown: str, page: str) -> str:
 def mathml(formula: str, *, block: bool = False) -> str:
     """One formula as a `<math>` element that Markdown leaves as it is."""
     element: str = convert(formula.strip(), display="block" if block else "inline")
-    unknown = re.search(r"<mi>\\[a-zA-Z]+</mi>", element)
+    # The converter lets unknown commands, stray alignment marks and open braces through.
+    unknown = re.search(r"<m[io]>(\\[a-zA-Z]+|&(amp;)?)</m[io]>", element)
     if unknown:
-        raise ValueError(unknown[0])
+        raise ValueError(f"not understood: {unknown[1]}")
+    plain = re.sub(r"\\[{}]", "", formula)
+    if plain.count("{") != plain.count("}"):
+        raise ValueError("braces do not match")
     # Python-Markdown reads the text between inline tags: an asterisk there would be emphasis.
-    return _BETWEEN_TAGS.sub(lambda match: f">{_references(match[1])}<", element)
+    element = _BETWEEN_TAGS.sub(lambda match: f">{_references(match[1])}<", element)
+    # Markdown takes `math` at the beginning of a line for a block.
+    return element if block else f"<span>{element}</span>"
 
 
 def _references(content: str) -> str:

@@ -112,7 +112,9 @@ def coverage_share(release: Release) -> tuple[list[str], list[float | None]]:
     given = next((name for name in ("cells_given", "given", "cells") if name in frame), None)
     if expected is None or given is None or "day" not in frame:
         raise InputError(
-            f"columns are {', '.join(frame)}", where=place, why="day, cells_expected and cells_given are needed"
+            f"columns are {', '.join(map(str, frame.columns))}",
+            where=place,
+            why="day, cells_expected and cells_given are needed",
         )
     pairs = zip(frame[given], frame[expected], strict=True)
     return [str(day) for day in frame["day"]], [round(100 * g / e, 3) if e else None for g, e in pairs]

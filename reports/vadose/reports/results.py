@@ -9,27 +9,29 @@ import pandas as pd
 
 from vadose.reports import figures
 from vadose.reports.data import Run, Skill
-from vadose.reports.formats import display, metric_label, number, score_text
+from vadose.reports.formats import count, display, metric_label, number, score_text
 from vadose.reports.pages import Page, Renderer
-from vadose.reports.tables import SUBSET_WORDS, Cell, Head, Line, Table, finite, scoreboard, score_cell
+from vadose.reports.tables import SUBSET_WORDS, Cell, Head, Line, Table, finite, records, score_cell, scoreboard
 from vadose.reports.versions import Version
 
 SKILL_METRICS = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"), ("bias", "raw"))
 # A row over all seeds or of the ensemble stands for its method; without one, the middle seed does.
-WHOLE = ("", "ensemble", "mean")
+WHOLE = ("", "ensemble", "by_fold")
+WHOLE_WORDS = {"ensemble": "mean prediction of the seeds", "by_fold": "a seed a fold"}
 TRUTH = "truth"
 
+# In the order of the page: the later year, the honest headline, then the rest; what leaks comes last.
 SPLITS = {
-    "P0": "random samples; leaky, only to imitate papers",
-    "P1": "later year: the model is trained on one year and projected into the next",
+    "P1": "a later year: the model is trained on one year and projected into the next",
     "P1-purged": "as P1, with a gap between training and test",
-    "P1-nowcast-1": "as P1, the satellite value of the day before may be read; not to be ranked with P1",
-    "P1-nowcast-3": "as P1, satellite values at least three days old may be read; not to be ranked with P1",
+    "P4": "unseen regions in a later year: the honest headline",
     "P2": "unseen cells, at random",
     "P3": "unseen regions: blocks of 5 by 5 degrees",
-    "P4": "unseen regions in a later year: the honest headline",
     "P5": "a whole climate class or longitude third unseen",
     "P6": "hidden observations in structured gaps",
+    "P1-nowcast-1": "as P1, and the satellite value of the day before may be read; not to be ranked with P1",
+    "P1-nowcast-3": "as P1, and satellite values at least three days old may be read; not to be ranked with P1",
+    "P0": "random samples: leaky, only to imitate papers",
 }
 
 
@@ -41,17 +43,35 @@ def skill_page(skill: Skill, renderer: Renderer) -> Page:
     values = {
         "about": skill.about,
         "partial": [str(word) for word in skill.about.get("partial") or []],
-        "tables": skill_tables(frame),
+        "splits": _by_split(frame),
+        "benchmark": _benchmark(skill.about.get("benchmark")),
         "figures": [renderer.place(figure, "skill") for figure in _memory(skill.memory)],
         "costs": _costs(skill.costs),
     }
     return Page("skill.md", "Skill", "skill.md.jinja", values)
 
 
+def _benchmark(about: Any) -> str:
+    if not isinstance(about, dict):
+        return str(about)
+    return f"{about['cube']}: {about['cells']} cells, target {about['target']}"
+
+
+def _by_split(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each split with its headline table and the same without some cells."""
+    tables = skill_tables(frame)
+    splits = list(dict.fromkeys(table.caption.partition(",")[0] for table in tables))
+    return [{"title": name, "tables": [t for t in tables if t.caption.partition(",")[0] == name]} for name in splits]
+
+
 def skill_tables(frame: pd.DataFrame) -> list[Table]:
     """One table for each split and subset; the subset with all cells first."""
     overall = frame[(frame["stratum_kind"] == "all") & (frame["aggregate"] == "median")]
-    keys = sorted(set(zip(overall["split"], overall["subset"], strict=True)))
+    order = list(SPLITS)
+    keys = sorted(
+        set(zip(overall["split"], overall["subset"], strict=True)),
+        key=lambda key: (order.index(key[0]) if key[0] in order else len(order), *key),
+    )
     return [
         _skill_table(overall[(overall["split"] == split) & (overall["subset"] == subset)], split, subset)
         for split, subset in keys
@@ -69,7 +89,7 @@ def _skill_table(part: pd.DataFrame, split: str, subset: str) -> Table:
         "where a method ran with several seeds, its middle seed is shown with the range of all. "
         "Errors are product minus reference.",
         first="method",
-        words=("runs", "cells"),
+        words=("runs", "values"),
         heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
         lines=tuple(
             line for method in methods for line in _method_lines(part[part["method"] == method], method, metrics)
@@ -89,7 +109,7 @@ def _method_lines(rows: pd.DataFrame, method: str, metrics: Sequence[tuple[str, 
     rows = rows[rows["fold"] == ("" if "" in folds else sorted(folds)[0])]
     lines = []
     for seed in (s for s in WHOLE if s in set(rows["seed"])):
-        label = f"{method}, {seed}" if seed else method
+        label = f"{method}, ensemble" if seed == "ensemble" else method
         lines.append(_seeds_line(rows[rows["seed"] == seed], label, metrics))
     single = rows[~rows["seed"].isin(WHOLE)]
     if len(single):
@@ -101,17 +121,18 @@ def _seeds_line(rows: pd.DataFrame, label: str, metrics: Sequence[tuple[str, str
     seeds = sorted(set(rows["seed"]))
     cells = tuple(_seeds_cell(rows[(rows["metric"] == m) & (rows["signal"] == s)], m) for m, s in metrics)
     n = rows["n"].max() if len(rows) else 0
-    runs = f"{len(seeds)} seeds" if len(seeds) > 1 else (f"seed {seeds[0]}" if seeds[0].isdigit() else "all folds")
-    return Line(label, (runs, str(int(n))), cells)
+    alone = WHOLE_WORDS.get(seeds[0], f"seed {seeds[0]}" if seeds[0] else "one")
+    runs = f"{len(seeds)} seeds" if len(seeds) > 1 else alone
+    return Line(label, (runs, count(n)), cells)
 
 
 def _seeds_cell(rows: pd.DataFrame, metric: str) -> Cell:
-    records = sorted(rows.to_dict("records"), key=lambda row: (row["value"] != row["value"], row["value"], row["seed"]))
-    if not records:
+    found = sorted(records(rows), key=lambda row: (row["value"] != row["value"], row["value"], row["seed"]))
+    if not found:
         return score_cell(None)
-    valid = [row for row in records if finite(row["value"]) is not None]
+    valid = [row for row in found if finite(row["value"]) is not None]
     if len(valid) < 2:
-        return score_cell(records[0])
+        return score_cell(found[0])
     spread = f"seeds {score_text(metric, valid[0]['value'])} to {score_text(metric, valid[-1]['value'])}"
     return score_cell(valid[(len(valid) - 1) // 2], spread)
 
@@ -126,8 +147,14 @@ def _memory(memory: pd.DataFrame | None) -> list[figures.Figure]:
                 "Skill against the length of the past that the model sees; bars span the 95 % interval or the seeds."
             )
             result.append(
-                figures.curve_figure(f"{name}-{index + 1}".replace("_", "-"), rows, x_title="length of the past (days)", y_title=f"{how.label}{unit}", caption=caption)
-            )  # fmt: skip
+                figures.curve_figure(
+                    f"{name}-{index + 1}".replace("_", "-"),
+                    rows,
+                    x_title="length of the past (days)",
+                    y_title=f"{how.label}{unit}",
+                    caption=caption,
+                )
+            )
     return result
 
 
@@ -157,7 +184,7 @@ def speed_page(speed: dict[str, Any]) -> Page:
             "seconds": _figure(entry.get("unit_seconds")),
             "rival_seconds": _figure(entry.get("rival_seconds")),
             "goal": _figure(entry.get("goal")),
-            "met": {True: "✓ met", False: "✗ not met"}.get(entry.get("met"), "–"),  # type: ignore[arg-type]
+            "met": {True: "✓ met", False: "✗ not met", None: "–"}[entry.get("met")],
         }
         for entry in speed.get("results", [])
     ]

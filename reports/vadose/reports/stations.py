@@ -16,7 +16,7 @@ from vadose.common import InputError
 from vadose.reports.data import Run
 from vadose.reports.figures.series import IN_SITU
 from vadose.reports.formats import display, metric_label, row_id, status_text
-from vadose.reports.tables import finite, headline_metrics, unscaled
+from vadose.reports.tables import finite, headline_metrics, records, unscaled
 
 # Cells of a gridded reference count as stations; above this many, their series stay in the run.
 MAX_CELL_SERIES = 500
@@ -90,7 +90,7 @@ def station_scores(group: StationGroup) -> tuple[dict[str, Any], list[int]]:
     counts = [0] * len(ids)
     for metric, signal in headline_metrics(frame):
         part = frame[(frame["metric"] == metric) & (frame["signal"] == signal)].drop_duplicates("stratum")
-        by_station = {str(row["stratum"]): row for row in part.to_dict("records")}
+        by_station = {str(row["stratum"]): row for row in records(part)}
         rows = [by_station.get(name) for name in ids]
         how = display(metric)
         result[metric if signal == "raw" else f"{metric}:{signal}"] = {

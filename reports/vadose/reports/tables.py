@@ -92,6 +92,11 @@ def finite(value: Any) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dictionaries."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
 def score_cell(row: dict[str, Any] | None, note: str = "") -> Cell:
     """The cell of one score row; None means that the run holds no such row."""
     if row is None:
@@ -118,6 +123,15 @@ def headline_aggregate(scores: pd.DataFrame) -> str:
     return next((name for name in AGGREGATES if name in held), min(held, default=""))
 
 
+def other_aggregates(run: Run, group: tuple[str, str, str]) -> list[str]:
+    """The averages of a group beside the headline one."""
+    reference, split, subset = group
+    overall = unscaled(run.scores)
+    overall = overall[(overall["reference"] == reference) & (overall["split"] == split) & (overall["subset"] == subset)]
+    overall = overall[overall["stratum_kind"] == "all"]
+    return sorted(set(overall["aggregate"]) - {headline_aggregate(overall)})
+
+
 def groups(run: Run) -> list[tuple[str, str, str]]:
     """Reference, split and subset of each overall table; stations and the common sample first."""
     overall = unscaled(run.scores).query("stratum_kind == 'all'")
@@ -135,7 +149,7 @@ def select(scores: pd.DataFrame, **key: str) -> list[dict[str, Any]]:
     mask = pd.Series(True, index=scores.index)
     for name, value in key.items():
         mask &= scores[name] == value
-    return scores[mask].to_dict("records")
+    return records(scores[mask])
 
 
 def one(scores: pd.DataFrame, **key: str) -> dict[str, Any] | None:
@@ -146,12 +160,12 @@ def one(scores: pd.DataFrame, **key: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
-def sentence(run: Run, reference: str, split: str, subset: str, aggregate: str, stations: int | None) -> str:
+def sentence(run: Run, reference: str, split: str, subset: str, aggregate: str) -> str:
     """What stands above every table of scores: period, reference, mask, grid, scaling, sample, split, n, interval."""
     period = run.run.get("period") or []
     parts = [
         f"Period {period[0]} to {period[1]}" if len(period) == 2 else "",
-        f"reference {reference}" + (f" ({count(stations)} series)" if stations else ""),
+        f"reference {reference}",
         f"mask: {run.run['mask']}" if run.run.get("mask") else "",
         f"grid: {run.run['grid']}" if run.run.get("grid") else "",
         "scaling none",
@@ -165,34 +179,39 @@ def sentence(run: Run, reference: str, split: str, subset: str, aggregate: str, 
     )
 
 
-def scoreboard(run: Run, reference: str, split: str, subset: str) -> Table:
-    """Our product and its rivals against one reference on one sample."""
+def scoreboard(run: Run, reference: str, split: str, subset: str, aggregate: str = "") -> Table:
+    """Our product and its rivals against one reference on one sample; the headline average unless another is named."""
     scores = unscaled(run.scores)
     scores = scores[(scores["reference"] == reference) & (scores["split"] == split) & (scores["subset"] == subset)]
     overall = scores[scores["stratum_kind"] == "all"]
-    aggregate = headline_aggregate(overall)
+    aggregate = aggregate or headline_aggregate(overall)
     overall = overall[overall["aggregate"] == aggregate]
     metrics = headline_metrics(overall)
     products = [name for name in run.products if name in set(overall["product"])]
-    lines = tuple(_product_line(run, overall, name, metrics) for name in products)
-    counted = scores[(scores["stratum_kind"] == "station") & (scores["product"] == run.ours)]["stratum"].nunique()
+    single = scores[(scores["stratum_kind"] == "station") & (scores["metric"] == "bias") & (scores["signal"] == "raw")]
+    days = single.groupby("product")["n"].sum()
+    lines = tuple(_product_line(run, overall, name, metrics, int(days.get(name, 0))) for name in products)
     return Table(
         caption=f"{AGGREGATE_WORDS.get(aggregate, aggregate).capitalize()} scores against {reference}, {subset} sample"
         + (f", split {split}" if split else ""),
-        sentence=sentence(run, reference, split, subset, aggregate, counted or None),
+        sentence=sentence(run, reference, split, subset, aggregate),
         first="product",
-        words=("n", "coverage"),
+        words=("series", "days", "coverage"),
         heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
         lines=lines,
     )
 
 
-def _product_line(run: Run, overall: pd.DataFrame, name: str, metrics: Sequence[tuple[str, str]]) -> Line:
+def _product_line(
+    run: Run, overall: pd.DataFrame, name: str, metrics: Sequence[tuple[str, str]], days: int | None = None
+) -> Line:
     rows = [one(overall, product=name, metric=metric, signal=signal) for metric, signal in metrics]
     first = next((row for row in rows if row is not None), None)
     version = run.versions.get(name, "")
     label = f"{name} {version}".strip()
-    words = (count(finite(first["n"])), percent(finite(first["coverage"]))) if first else ("0", "not known")
+    series = count(finite(first["n"])) if first else "0"
+    coverage = percent(finite(first["coverage"])) if first else "not known"
+    words = (series, coverage) if days is None else (series, count(days), coverage)
     return Line(label, words, tuple(score_cell(row) for row in rows))
 
 
@@ -221,9 +240,9 @@ def _stratum_table(
             lines.append(Line(str(stratum), (line.label, *line.words), line.cells))
     return Table(
         caption=f"Scores by {kind.replace('_', ' ')} against {reference}, {subset} sample",
-        sentence=sentence(run, reference, split, subset, aggregate, None),
+        sentence=sentence(run, reference, split, subset, aggregate),
         first=kind.replace("_", " "),
-        words=("product", "n", "coverage"),
+        words=("product", "series", "coverage"),
         heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
         lines=tuple(lines),
     )
@@ -250,10 +269,19 @@ def outcomes(run: Run) -> list[Outcome]:
     result = []
     for reference in references:
         for rival in rivals:
-            for metric, signal in headline_metrics(unscaled(run.scores)):
+            for metric, signal in compared_metrics(run):
                 row = None if frame is None else _compared(frame, run.ours, rival, reference, metric, signal)
                 result.append(_outcome(row, metric, signal, rival, reference))
     return result
+
+
+def compared_metrics(run: Run) -> list[tuple[str, str]]:
+    """The headline metrics of the run, then what else was compared."""
+    found = headline_metrics(unscaled(run.scores))
+    if run.comparisons is not None and "signal" in run.comparisons:
+        pairs = zip(run.comparisons["metric"], run.comparisons["signal"], strict=True)
+        found += sorted(set(pairs) - set(found))
+    return found
 
 
 def _compared(
@@ -266,7 +294,7 @@ def _compared(
             mask &= frame[name] == value
     rows = frame[mask]
     common = rows[rows["subset"] == "common"] if "subset" in rows else rows
-    chosen = (common if len(common) else rows).to_dict("records")
+    chosen = records(common if len(common) else rows)
     return chosen[0] if chosen else None
 
 

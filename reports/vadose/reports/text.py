@@ -95,7 +95,7 @@ def _table(lines: list[str]) -> Markup:
 
     def line(cells: list[str], tag: str) -> Markup:
         return Markup("<tr>{}</tr>").format(
-            Markup("").join(Markup("<{0}>{1}</{0}>").format(Markup(tag), _plain(cell)) for cell in cells)
+            Markup("").join(Markup("<{0}>{1}</{0}>").format(tag, _plain(cell)) for cell in cells)
         )
 
     body = Markup("").join(line(row, "td") for row in rows[1:])

@@ -1,4 +1,4 @@
-"""The pages of one version, or of a run that belongs to no release: scoreboard, strata, stations, gates, files, origin."""
+"""The pages of one version, or of a run without a release: scoreboard, strata, stations, gates, files, origin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vadose.reports import figures
 from vadose.reports.data import Release, Run
 from vadose.reports.downloads import download
 from vadose.reports.feed import Issue
-from vadose.reports.formats import KEY, METRICS, VOLUME, score_text
+from vadose.reports.formats import KEY, METRICS, VOLUME, count, score_text
 from vadose.reports.output import Output
 from vadose.reports.pages import Page, Renderer, code
 from vadose.reports.stations import STATIONS, Series, StationGroup, read_series, station_groups, station_list
@@ -23,6 +23,7 @@ from vadose.reports.tables import (
     headline_aggregate,
     headline_metrics,
     one,
+    other_aggregates,
     outcomes,
     scoreboard,
     strata,
@@ -105,7 +106,10 @@ def _page(version: Version, name: str, title: str, template: str, values: dict[s
 
 def _scoreboard(version: Version, run: Run, renderer: Renderer) -> Page:
     found = groups(run)
-    tables = [scoreboard(run, *group) for group in found]
+    tables = [
+        {"headline": scoreboard(run, *g), "others": [scoreboard(run, *g, a) for a in other_aggregates(run, g)]}
+        for g in found
+    ]
     placed = [renderer.place(figure, version.address) for figure in _figures(run, found)]
     values = {"tables": tables, "outcomes": outcomes(run), "figures": placed, "settings": run.run, "ours": run.ours}
     return _page(version, "index.md", f"{version.title}: scoreboard", "scoreboard.md.jinja", values)
@@ -117,16 +121,26 @@ def _figures(run: Run, found: Sequence[tuple[str, str, str]]) -> list[figures.Fi
         caption = f"Mean seasonal cycle, {panel}: means by month over the matched days."
         result.append(
             figures.curve_figure(
-                f"seasonal-cycle-{len(result)}", rows, x_title="month", y_title=f"soil moisture ({VOLUME})", caption=caption, months=True
+                f"seasonal-cycle-{len(result)}",
+                rows,
+                x_title="month",
+                y_title=f"soil moisture ({VOLUME})",
+                caption=caption,
+                months=True,
             )
-        )  # fmt: skip
+        )
     for panel, rows in figures.curve_panels(run.curves, "scatter_density"):
-        caption = f"Days by product and reference value, {panel}; {int(rows['low'].sum()):,} days; the dashed line is equality."
+        days = count(rows["low"].sum())
+        caption = f"Matched days by reference and product value, {panel}, {days} days; the dashed line is equality."
         result.append(
             figures.density_figure(
-                f"density-{len(result)}", rows, x_title=f"reference ({VOLUME})", y_title=f"product ({VOLUME})", caption=caption
+                f"density-{len(result)}",
+                rows,
+                x_title=f"reference ({VOLUME})",
+                y_title=f"product ({VOLUME})",
+                caption=caption,
             )
-        )  # fmt: skip
+        )
     return result
 
 
@@ -236,8 +250,8 @@ def _licences(run: Run) -> list[dict[str, Any]]:
     frame = run.stations
     parts = frame.groupby(["network", "licence", "redistributable"], sort=True, dropna=False).size()
     return [
-        {"network": str(key[0]), "licence": str(key[1]), "redistributable": bool(key[2]), "n": int(n)}
-        for key, n in parts.items()
+        {"network": str(network), "licence": str(licence), "redistributable": bool(allowed), "n": int(n)}
+        for (network, licence, allowed), n in zip(parts.index, parts, strict=True)
     ]
 
 
@@ -262,9 +276,14 @@ def _gate(gate: dict[str, Any]) -> dict[str, Any]:
         result = "✓ passed" if gate["passed"] else "✗ failed"
     proved = {True: "yes", False: "no", None: "–"}[gate.get("proved")]
     return {
-        "name": str(gate["name"]).replace("_", " "), "level": str(gate.get("level", "required")), "result": result,
-        "figure": words(gate.get("figure")), "limit": words(gate.get("limit")), "proved": proved, "reason": words(gate.get("reason")),
-    }  # fmt: skip
+        "name": str(gate["name"]).replace("_", " "),
+        "level": str(gate.get("level", "required")),
+        "result": result,
+        "figure": words(gate.get("figure")),
+        "limit": words(gate.get("limit")),
+        "proved": proved,
+        "reason": words(gate.get("reason")),
+    }
 
 
 def _download(version: Version, release: Release, output: Output, files_url: str) -> Page:
@@ -296,14 +315,14 @@ def _provenance(version: Version, release: Release) -> Page:
     return _page(version, "provenance.md", f"{version.title}: provenance", "provenance.md.jinja", values)
 
 
-def _inputs(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _inputs(listed: Any) -> list[dict[str, Any]]:
     """Input files summed by source: producer, version and licence are the same within one."""
     frame = pd.DataFrame(listed)
     if frame.empty:
         return []
     for name in ("source", "producer", "version", "licence"):
         frame[name] = frame[name].fillna("unknown").astype(str) if name in frame else "unknown"
-    frame["bytes"] = frame["bytes"] if "bytes" in frame else 0
+    frame["bytes"] = frame.get("bytes", 0)
     parts = frame.groupby(["source", "producer", "version", "licence"], sort=True)["bytes"].agg(["size", "sum"])
     return [
         {"source": k[0], "producer": k[1], "version": k[2], "licence": k[3], "files": int(n), "bytes": int(total)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -57,36 +58,44 @@ def _errors(part: pd.DataFrame) -> dict[str, Any]:
 
 
 def density_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, caption: str) -> Figure:
-    """Scatter density: rows hold the bin's number of days in `y` of series `x_bin`; here x, low = y centre, y = count."""
-    x = np.unique(rows["x"].to_numpy(float))
-    y = np.unique(rows["low"].to_numpy(float))
+    """Scatter density: x reference, y product, `low` the days in that bin; empty bins are not listed."""
+    x_bins, y_bins = (np.unique(rows[axis].to_numpy(float)) for axis in ("x", "y"))
+    x, y = _regular(x_bins), _regular(y_bins)
     counts = np.full((y.size, x.size), np.nan)
-    counts[np.searchsorted(y, rows["low"]), np.searchsorted(x, rows["x"])] = rows["y"]
-    counts[counts == 0] = np.nan
+    counts[_nearest(y, rows["y"]), _nearest(x, rows["x"])] = rows["low"]
+    most = float(rows["low"].max())
     heat = go.Heatmap(
-        x=x.tolist(), y=y.tolist(), z=np.log10(counts).tolist(), colorscale=CIVIDIS, hoverongaps=False,
+        x=x.round(6).tolist(), y=y.round(6).tolist(), z=np.log10(counts).round(4).tolist(), colorscale=CIVIDIS,
         text=counts.tolist(), hovertemplate="%{x:.3f}, %{y:.3f} " + VOLUME + "<br>%{text} days<extra></extra>",
-        colorbar=_days_bar(float(np.nanmax(counts)) if np.isfinite(counts).any() else 1.0),
+        colorbar=_days_bar(most), hoverongaps=False,
     )  # fmt: skip
-    low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+    low, high = float(min(x[0], y[0])), float(max(x[-1], y[-1]))
     diagonal = go.Scatter(
-        x=[low, high],
-        y=[low, high],
-        mode="lines",
-        meta="text",
-        line={"dash": "dash", "width": 1},
-        hoverinfo="skip",
+        x=[low, high], y=[low, high], mode="lines", meta="text", line={"dash": "dash", "width": 1}, hoverinfo="skip",
         showlegend=False,
-    )
+    )  # fmt: skip
     figure = go.Figure(
         [heat, diagonal],
         layout(
-            xaxis={"title": {"text": x_title}, "constrain": "domain"},
-            yaxis={"title": {"text": y_title}, "scaleanchor": "x", "constrain": "domain"},
+            xaxis={"title": {"text": x_title}, "constrain": "domain", "range": [low, high]},
+            yaxis={"title": {"text": y_title}, "scaleanchor": "x", "constrain": "domain", "range": [low, high]},
         ),
     )
-    data = {"x": rows["x"].tolist(), "y": rows["low"].tolist(), "days": rows["y"].tolist()}
-    return Figure(name, specification(figure), caption, f"Density of {y_title} against {x_title}", data, 440)
+    data = {"x": rows["x"].tolist(), "y": rows["y"].tolist(), "days": rows["low"].tolist()}
+    return Figure(name, specification(figure), caption, f"Density of {y_title} against {x_title}", data, 440, 560)
+
+
+def _regular(centres: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """All bin centres between the first and the last, also those that no day fell into."""
+    if centres.size < 2:
+        return centres
+    step = float(np.diff(centres).min())
+    return np.asarray(centres[0] + step * np.arange(round((centres[-1] - centres[0]) / step) + 1))
+
+
+def _nearest(centres: npt.NDArray[np.float64], values: pd.Series[float]) -> npt.NDArray[np.int64]:
+    step = centres[1] - centres[0] if centres.size > 1 else 1.0
+    return np.asarray(np.rint((values.to_numpy(float) - centres[0]) / step), dtype=np.int64)
 
 
 def _days_bar(most: float) -> dict[str, Any]:

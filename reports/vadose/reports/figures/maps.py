@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from vadose.reports.figures.spec import BRBG, CIVIDIS, WETNESS, Figure, layout, middle_range, specification
+from vadose.reports.figures.spec import (
+    BRBG,
+    CIVIDIS,
+    WETNESS,
+    Figure,
+    layout,
+    middle_range,
+    shaped_width,
+    specification,
+)
 from vadose.reports.formats import VOLUME, count, display, score_text
 from vadose.reports.text import plot_text
 
@@ -90,7 +99,13 @@ def station_map(
         f"Map of {len(keys)} stations coloured by {how.label}",
         {"station": keys, "lat": lat, "lon": lon, metric: values},
         420,
+        _geo_width(figure.layout.geo, 420),
     )
+
+
+def _geo_width(geo: Any, height: int) -> int:
+    (south, north), (west, east) = geo.lataxis.range, geo.lonaxis.range
+    return shaped_width(north - south, east - west, (north + south) / 2, height)
 
 
 def coarsened(lat: Array, lon: Array, values: Array) -> tuple[Array, Array, Array]:
@@ -129,6 +144,7 @@ def field_figure(name: str, lat: Array, lon: Array, values: Array, day: str, wha
         f"Map of soil moisture on {day}",
         data,
         440,
+        shaped_width(float(np.ptp(lat)), float(np.ptp(lon)), float(lat.mean()), 440),
     )
 
 
@@ -143,9 +159,16 @@ def _image(lat: Array, lon: Array, values: Array) -> go.Figure:
         heat,
         layout(
             xaxis={"title": {"text": "longitude (° E)"}, "constrain": "domain", "showgrid": False, "zeroline": False},
-            yaxis={"title": {"text": "latitude (° N)"}, "scaleanchor": "x", "scaleratio": ratio, "constrain": "domain", "showgrid": False, "zeroline": False},
+            yaxis={
+                "title": {"text": "latitude (° N)"},
+                "scaleanchor": "x",
+                "scaleratio": ratio,
+                "constrain": "domain",
+                "showgrid": False,
+                "zeroline": False,
+            },
         ),
-    )  # fmt: skip
+    )
 
 
 def _points(lat: Array, lon: Array, values: Array) -> go.Figure:

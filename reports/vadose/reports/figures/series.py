@@ -24,10 +24,15 @@ def series_skeleton(columns: Sequence[str], ours: str) -> dict[str, Any]:
     )
     traces.append(
         go.Scatter(
-            uid=ours, name="difference", mode="lines", yaxis="y2", showlegend=False, line={"width": 1, "color": PALETTE[0]},
+            uid=ours,
+            name="difference",
+            mode="lines",
+            yaxis="y2",
+            showlegend=False,
+            line={"width": 1, "color": PALETTE[0]},
             hovertemplate="%{x}<br>%{y:+.3f} " + VOLUME + "<extra>difference</extra>",
         )
-    )  # fmt: skip
+    )
     figure = go.Figure(
         traces,
         layout(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,16 +34,17 @@ WETNESS = [
 class Figure:
     """A specification, its caption and its numbers as a table.
 
-    `alternative` is the short name that a screen reader speaks; `data` holds columns of the CSV.
+    `alternative` is the short name that a screen reader speaks; `data` holds columns of the CSV. A figure of fixed
+    shape, such as a map, states its largest `width` in pixels, so that its colour scale stands beside it.
     """
 
     name: str
     spec: dict[str, Any]
     caption: str
     alternative: str
-    data: dict[str, Sequence[Any]]
+    data: Mapping[str, Sequence[Any]]
     height: int = 360
-    extra: dict[str, str] = field(default_factory=dict)
+    width: int | None = None
 
 
 def specification(figure: go.Figure) -> dict[str, Any]:
@@ -91,3 +92,9 @@ def middle_range(values: Sequence[float], *, centred: bool = False) -> tuple[flo
         edge = max(abs(low), abs(high)) or 1.0
         return (-edge, edge)
     return (low, high) if high > low else (low - 0.01, high + 0.01)
+
+
+def shaped_width(lat_span: float, lon_span: float, middle_lat: float, height: int) -> int:
+    """Pixels across for a map of this extent at `height`, with its axis and colour scale."""
+    ratio = lon_span * max(float(np.cos(np.radians(middle_lat))), 0.2) / max(lat_span, 0.1)
+    return int(min(max(ratio * (height - 60) + 190, 420), 1100))
