@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +65,10 @@ def command(
     if common.dry_run:
         return common.emit("compare", {"jobs": [job.slug for job in jobs]}, "\n".join(job.slug for job in jobs))
     until = started + hours * 3600.0 if hours is not None else float("inf")
+    words = f"vadose compare {recipe.recipe} --splits {splits} --methods {methods} --seeds {seeds}"
     left = run_jobs(plan, jobs, processes=processes, until=until, progress=common.progress)
     curve_left = _memory(plan, recipe.method.name, processes, until, common) if memory_curve else []
-    return _finish(common, plan, recipe, jobs, [*left, *curve_left], publish_to)
+    return _finish(common, plan, recipe, jobs, [*left, *curve_left], publish_to, words)
 
 
 def _ingest(common: Common, recipe_name: str, native: Path) -> None:
@@ -79,21 +79,28 @@ def _ingest(common: Common, recipe_name: str, native: Path) -> None:
 
 
 def _memory(plan: Experiment, name: str, processes: int, until: float, common: Common) -> list[str]:
-    from vadose.producer.training.memory import run_memory
+    from vadose.producer.training.memory import has_memory, run_memory
 
+    if not has_memory(name):
+        return []
     return run_memory(plan, name, processes=processes, until=until, progress=common.progress)
 
 
 def _finish(
-    common: Common, plan: Experiment, recipe: Recipe, jobs: list[Job], left: list[Any], publish_to: Path | None
+    common: Common,
+    plan: Experiment,
+    recipe: Recipe,
+    jobs: list[Job],
+    left: list[Any],
+    publish_to: Path | None,
+    command_line: str,
 ) -> int:
     """Write the tables of what is finished, and say what is not."""
     from vadose.producer.training.publication import publish
 
-    words = ["vadose", *sys.argv[1:]] if sys.argv[1:2] == ["compare"] else ["vadose", "compare", recipe.recipe]
     folders = [plan.folder, *([publish_to] if publish_to else [])]
     table, partial = publish(
-        plan, jobs, folders, product=recipe.recipe, version=recipe.product.version, command=" ".join(words),
+        plan, jobs, folders, product=recipe.recipe, version=recipe.product.version, command=command_line,
         curve=recipe.method.name,
     )  # fmt: skip
     unfinished = [getattr(item, "slug", str(item)) for item in left]

@@ -13,6 +13,7 @@ from vadose.producer.cube import Cube
 from vadose.producer.methods import method, method_settings
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.experiment import Experiment, Job, planned_jobs, result_path, run_job, run_jobs
+from vadose.producer.training.intervals import intervals
 from vadose.producer.training.memory import limited_settings
 from vadose.producer.training.publication import publish
 from vadose.producer.training.scores import KEYS, headline, read_truth, score_table
@@ -146,3 +147,17 @@ def test_compare_command_prints_the_table_and_publishes_it(
         "skill.json",
     }
     assert run([*words, "--methods", "nonsense"]) == 2
+
+
+def test_calibrated_intervals_cover_what_raw_ones_do_not() -> None:
+    generator = np.random.default_rng(0)
+    observed = generator.normal(size=(100, 400))
+    deviation = np.full((100, 400), 0.5)
+    block, codes = np.arange(100) // 2, np.arange(100) % 2
+    raw, calibrated = (
+        intervals(np.zeros((100, 400)), observed, deviation, block, codes, calibrated=flag) for flag in (False, True)
+    )
+    assert raw.coverage() < 0.65
+    assert 0.89 < calibrated.coverage() < 0.92
+    assert calibrated.coverage(calibrated.codes == 1) > 0.88
+    assert calibrated.width() > raw.width()

@@ -48,6 +48,11 @@ class Point:
         return self.path.is_file()
 
 
+def has_memory(name: str) -> bool:
+    """Whether a method is a network whose memory can be limited."""
+    return issubclass(method(name).settings_type, RecurrentSettings)
+
+
 def all_points(plan: Experiment, name: str) -> list[Point]:
     """All points of the curve of a method, finished or not."""
     key = plan.key(name)

@@ -15,11 +15,12 @@ import pandas as pd
 from vadose.common import read_json, whole_file
 from vadose.producer.cube import Cube
 from vadose.producer.training.experiment import Experiment, Job, cost_path, read_result, result_path
+from vadose.producer.training.intervals import intervals
 from vadose.producer.training.splits import blocks, make_folds
-from vadose.producer.uncertainty import HALF_WIDTH
 from vadose.statistics import evaluate, metric, moments
 from vadose.statistics.aggregates import resampled_weights, spread
 
+Mask = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 
 # The benchmark's own least number of test values for a cell.
@@ -50,22 +51,26 @@ class Truth:
         5-degree block of each cell.
     near_constant
         Cells whose target has hardly any distinct values.
+    land_cover
+        Class code of each cell, -1 where unknown.
     """
 
     cube: Cube
     target: str
     values: Doubles
     block: npt.NDArray[np.int64]
-    near_constant: npt.NDArray[np.bool_]
+    near_constant: Mask
+    land_cover: npt.NDArray[np.int64]
 
 
 def read_truth(cube: Cube, target: str) -> Truth:
     """Read the target of an experiment."""
     values = cube.read(target)
     distinct = [np.unique(column[np.isfinite(column)]).size for column in values.T]
-    return Truth(
-        cube, target, values.astype(np.float64), blocks(cube.lat, cube.lon), np.array(distinct) <= FEW_DISTINCT
-    )
+    cover = cube.read_static("land_cover") if "land_cover" in cube.names else np.full(cube.index.size, np.nan)
+    codes = np.nan_to_num(cover, nan=-1).astype(np.int64)
+    near_constant = np.array(distinct) <= FEW_DISTINCT
+    return Truth(cube, target, values.astype(np.float64), blocks(cube.lat, cube.lon), near_constant, codes)
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def series_rows(truth: Truth, series: Series) -> Iterable[dict[str, Any]]:
             yield _row(
                 subset, "pooled", name, value, n=int(pooled.n[0]), status="ok" if np.isfinite(value) else "no_data"
             )
-        yield _coverage(subset, predicted[chosen], observed[chosen], series.deviation.T[chosen])
+        yield from _interval_rows(truth, subset, chosen, series)
 
 
 def _aggregates(truth: Truth, subset: str, name: str, values: Doubles, counts: Doubles) -> Iterable[dict[str, Any]]:
@@ -175,12 +180,21 @@ def _aggregates(truth: Truth, subset: str, name: str, values: Doubles, counts: D
     yield _row(subset, "mean", name, float(values[valid].mean()), n=n)
 
 
-def _coverage(subset: str, predicted: Doubles, observed: Doubles, deviation: Doubles) -> dict[str, Any]:
-    error = np.abs(predicted - observed)
-    valid = np.isfinite(error) & np.isfinite(deviation)
-    value = float((error <= HALF_WIDTH * deviation)[valid].mean()) if valid.any() else float("nan")
-    status = "uncalibrated" if valid.any() else "no_data"
-    return _row(subset, "pooled", "interval_coverage_90", value, n=int(valid.sum()), status=status)
+def _interval_rows(truth: Truth, subset: str, chosen: Mask, series: Series) -> Iterable[dict[str, Any]]:
+    """Coverage and mean width of 90 % intervals, as they come and calibrated; by land cover where calibrated."""
+    predicted, observed, deviation = (part.T[chosen] for part in (series.mean, truth.values, series.deviation))
+    block, cover = truth.block[chosen], truth.land_cover[chosen]
+    for scaling in ("none", "block_conformal"):
+        calibrated = scaling != "none"
+        found = intervals(predicted, observed, deviation, block, cover, calibrated=calibrated)
+        status = "ok" if found.score.size else "no_data"
+        figures = {"interval_coverage_90": found.coverage(), "interval_width_90": found.width()}
+        for name, value in figures.items():
+            yield {**_row(subset, "pooled", name, value, n=found.score.size, status=status), "scaling": scaling}
+        for code in np.unique(found.codes) if calibrated else ():
+            same = found.codes == code
+            row = _row(subset, "pooled", "interval_coverage_90", found.coverage(same), n=int(same.sum()))
+            yield {**row, "scaling": scaling, "stratum_kind": "land_cover", "stratum": str(code)}
 
 
 def _row(
@@ -225,7 +239,9 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def headline(table: pd.DataFrame) -> str:
     """The medians of RMSE, ubRMSD and R over all cells as text, one line a split, method and seed."""
-    medians = table[(table["aggregate"] == "median") & (table["subset"] == SUBSETS[0])]
+    medians = table[
+        (table["aggregate"] == "median") & (table["stratum_kind"] == "all") & (table["subset"] == SUBSETS[0])
+    ]
     if medians.empty:
         return "no job is finished"
     wide = medians.pivot_table(index=["split", "method", "seed"], columns="metric", values="value")
