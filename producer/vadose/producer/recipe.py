@@ -250,7 +250,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
+        raise UsageError(f"not valid YAML: {' '.join(str(error).split())}", where=str(path)) from error
     if not isinstance(values, dict):
         raise UsageError("a recipe is a mapping of keys", where=str(path))
     try:
