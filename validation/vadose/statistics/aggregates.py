@@ -14,7 +14,7 @@ from vadose.statistics.intervals import Floats, Gaps, tail_model
 Average = Literal["median", "mean"]
 
 FEWEST_CLUSTERS = 5
-REPLICATES = 1000
+REPLICATES = 500
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,34 @@ class Spread:
 
 def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     """Median along the last axis; with equal weights that of `numpy.median`. NaN values have no weight."""
-    values, weights = np.broadcast_arrays(np.asarray(values, float), np.asarray(weights, float))
+    values, weights = np.asarray(values, float), np.asarray(weights, float)
     order = np.argsort(values, axis=-1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=-1)
-    mass = np.where(np.isfinite(ordered), np.take_along_axis(weights, order, axis=-1), 0.0)
+    if values.ndim == 1:
+        # One sort serves all replicates of a bootstrap.
+        ordered, mass = values[order], weights[..., order]
+    else:
+        ordered = np.take_along_axis(values, order, axis=-1)
+        mass = np.take_along_axis(np.broadcast_to(weights, values.shape), order, axis=-1)
+    mass = np.where(np.isfinite(ordered), mass, 0.0)
     share = np.cumsum(mass, axis=-1)
     total = share[..., -1:]
     half = total / 2.0
     tiny = 1e-12 * total
     low = (share >= half - tiny).argmax(axis=-1)[..., None]
     high = (share > half + tiny).argmax(axis=-1)[..., None]
+    ordered = np.broadcast_to(ordered, mass.shape)
     middle = (np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, high, -1)) / 2.0
     return np.asarray(np.where(total > 0, middle, np.nan)[..., 0])
 
 
 def weighted_mean(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     """Mean along the last axis; NaN values have no weight."""
-    values, weights = np.broadcast_arrays(np.asarray(values, float), np.asarray(weights, float))
+    values, weights = np.asarray(values, float), np.asarray(weights, float)
+    if values.ndim == 1 and weights.ndim > 1:
+        known = np.isfinite(values)
+        total = weights[..., known].sum(axis=-1)
+        return np.asarray(weights[..., known] @ values[known] / np.where(total > 0, total, np.nan))
+    values, weights = np.broadcast_arrays(values, weights)
     mass = np.where(np.isfinite(values), weights, 0.0)
     total = mass.sum(axis=-1)
     mean = (np.where(mass > 0, values, 0.0) * mass).sum(axis=-1) / np.where(total > 0, total, np.nan)
@@ -79,7 +90,7 @@ def resampled_weights(clusters: npt.ArrayLike, weights: Floats, seed: int, repli
     return np.asarray(draws[:, inverse] * weights)
 
 
-def network_time_error(influence: Floats, present: Floats) -> tuple[float, float]:
+def network_time_error(influence: Floats, present: npt.ArrayLike) -> tuple[float, float]:
     """Standard error over other days of a mean over stations, and its n_eff.
 
     Parameters

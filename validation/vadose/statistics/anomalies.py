@@ -19,10 +19,19 @@ def _cumulative(values: Floats) -> tuple[Floats, Floats]:
     return total, count
 
 
-def _window(total: Floats, count: Floats, centre: npt.NDArray[np.int64], half: int) -> tuple[Floats, Floats]:
-    days = total.shape[-1] - 1
-    low, high = np.clip(centre - half, 0, days), np.clip(centre + half + 1, 0, days)
-    return total[..., high] - total[..., low], count[..., high] - count[..., low]
+def _window(cumulative: Floats, shift: int, half: int) -> Floats:
+    """Sums over `half` days to each side of t + `shift`, for every day t, from cumulative sums (..., time + 1)."""
+    days = cumulative.shape[-1] - 1
+    out = np.zeros((*cumulative.shape[:-1], days))
+    # Positions are clipped to the record; those in between are plain slices.
+    for sign, offset in ((1.0, shift + half + 1), (-1.0, shift - half)):
+        first, last = np.clip([-offset, days - offset + 1], 0, days)
+        piece = np.empty((*cumulative.shape[:-1], days))
+        piece[..., :first] = cumulative[..., :1]
+        piece[..., first:last] = cumulative[..., first + offset : last + offset]
+        piece[..., last:] = cumulative[..., -1:]
+        out = piece if sign > 0 else out - piece
+    return out
 
 
 def moving_mean(values: npt.ArrayLike, window: int = 35, minimum: int = 10) -> Floats:
@@ -30,8 +39,7 @@ def moving_mean(values: npt.ArrayLike, window: int = 35, minimum: int = 10) -> F
     values = np.asarray(values, float)
     if window % 2 == 0:
         raise ValueError(f"a centred window has an odd number of days, got {window}")
-    total, count = _cumulative(values)
-    sums, counts = _window(total, count, np.arange(values.shape[-1]), window // 2)
+    sums, counts = (_window(one, 0, window // 2) for one in _cumulative(values))
     return np.asarray(np.where(counts >= minimum, sums / np.maximum(counts, 1.0), np.nan))
 
 
@@ -58,7 +66,6 @@ def other_years_climatology(values: npt.ArrayLike, half_window: int = 15, minimu
     for year in range(-years, years + 1):
         if year == 0:
             continue
-        s, c = _window(total, count, np.arange(days) + round(year * DAYS_PER_YEAR), half_window)
-        sums += s
-        counts += c
+        sums += _window(total, round(year * DAYS_PER_YEAR), half_window)
+        counts += _window(count, round(year * DAYS_PER_YEAR), half_window)
     return np.asarray(np.where(counts >= minimum, sums / np.maximum(counts, 1.0), np.nan))

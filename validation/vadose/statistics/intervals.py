@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from vadose.statistics import kernels
 from vadose.statistics.distributions import chi_square_ratio, t_quantile
-from vadose.statistics.metrics import Gradient, Metric, Scale, evaluate, is_constant
+from vadose.statistics.metrics import Metric, Scale, evaluate, is_constant
 from vadose.statistics.status import CODE, Codes
 from vadose.statistics.sums import Moments, moments
 
@@ -221,42 +222,6 @@ MODELS: dict[str, Callable[[Floats, Gaps], LongRun]] = {"tail_model": tail_model
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The building blocks of influence series of one pair of series, 0 on unmatched days, (series, time)."""
-
-    mask: Booleans
-    x: Floats
-    r: Floats
-    xx: Floats
-    rr: Floats
-    xr: Floats
-    apart: Floats
-
-    @classmethod
-    def of(cls, x: Floats, r: Floats, m: Moments) -> Parts:
-        """Centre x and r, (series, time), over their common days."""
-        mask = np.isfinite(x) & np.isfinite(r)
-        dx = np.where(mask, x - m.mean_x[:, None], 0.0)
-        dr = np.where(mask, r - m.mean_r[:, None], 0.0)
-        return cls(mask, dx, dr, dx * dx, dr * dr, dx * dr, np.where(mask, np.abs(x - r), 0.0))
-
-    def influence(self, gradient: Gradient, m: Moments) -> Floats:
-        """Influence series of a metric with this gradient; rows with a non-finite gradient become 0."""
-        psi = np.zeros_like(self.x)
-        centre = np.zeros(len(psi))
-        terms = (self.x, self.r, self.xx, self.rr, self.xr, self.apart)
-        means: tuple[Floats | float, ...] = (0.0, 0.0, m.var_x, m.var_r, m.cov, m.mean_abs)
-        for term, weight, mean in zip(terms, gradient.parts(), means, strict=True):
-            if np.ndim(weight) == 0 and float(weight) == 0.0:
-                continue
-            factor = np.nan_to_num(np.broadcast_to(weight, centre.shape), nan=0.0, posinf=0.0, neginf=0.0)
-            psi += factor[:, None] * term
-            centre += factor * np.nan_to_num(mean)
-        psi -= np.where(self.mask, centre[:, None], 0.0)
-        return psi
-
-
-@dataclass(frozen=True)
 class Estimate:
     """A metric with its interval; every attribute has the leading shape of the series.
 
@@ -298,22 +263,35 @@ def limits(value: Floats, variance: Floats, n_eff: Floats, scale: Scale, level: 
 class Pairing:
     """Everything that the metrics of one pair of series share, so that each piece is computed once."""
 
+    x: Floats
+    r: Floats
     moments: Moments
-    parts: Parts
-    gaps: Gaps
 
     @classmethod
-    def of(cls, x: Floats, r: Floats, gaps: Gaps | None = None) -> Pairing:
-        """Pair x with r, both (series, time), float64, NaN = unmatched."""
-        m = moments(x, r)
-        parts = Parts.of(x, r, m)
-        return cls(m, parts, gaps if gaps is not None else Gaps.of(parts.mask))
+    def of(cls, x: Floats, r: Floats, m: Moments | None = None) -> Pairing:
+        """Pair x with r, both (series, time), float64, NaN = unmatched; `m` are their moments if already known."""
+        return cls(x, r, m if m is not None else moments(x, r))
+
+    @cached_property
+    def mask(self) -> Booleans:
+        """Matched days, (series, time)."""
+        return np.isfinite(self.x) & np.isfinite(self.r)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """Pairs of matched days, counted when an interval is asked for."""
+        return Gaps.of(self.mask)
 
     def influence(self, metric: Metric) -> Floats:
-        """Influence series of a metric on the scale of its interval, (series, time)."""
+        """Influence series of a metric on the scale of its interval, (series, time); 0 where it has no value."""
         assert metric.gradient is not None, f"{metric.name} has no interval"
+        m = self.moments
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return self.parts.influence(metric.gradient(self.moments), self.moments)
+            parts = metric.gradient(m).parts()
+            gradient = np.stack([np.broadcast_to(part, m.n.shape) for part in parts])
+        known = np.isfinite(gradient).all(axis=0) & (m.n > 0)
+        means = np.where(known, m.stacked(), 0.0)
+        return np.asarray(kernels.influence(self.x, self.r, means, np.where(known, gradient, 0.0)))
 
     def estimate(
         self, metric: Metric, model: Model = "tail_model", level: float = 0.95, minimum: int = MINIMUM_DAYS

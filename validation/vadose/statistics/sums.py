@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vadose.statistics import kernels
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -24,6 +26,15 @@ class Moments:
     var_r: Floats
     cov: Floats
     mean_abs: Floats
+
+    def rows(self, chosen: slice) -> Moments:
+        """The moments of some series."""
+        return Moments(*(part[chosen] for part in self.stacked()))
+
+    def stacked(self) -> Floats:
+        """All attributes in their order, (7, ...)."""
+        names = ("n", "mean_x", "mean_r", "var_x", "var_r", "cov", "mean_abs")
+        return np.stack([np.asarray(getattr(self, name), float) for name in names])
 
     @property
     def bias(self) -> Floats:
@@ -116,7 +127,9 @@ class Sums:
         )
 
 
-def moments(x: Floats, r: Floats) -> Moments:
+def moments(x: npt.ArrayLike, r: npt.ArrayLike) -> Moments:
     """Means of x and r, both (..., time), over the days on which both have a value."""
-    pair = np.stack(np.broadcast_arrays(np.asarray(x, float), np.asarray(r, float)), axis=-2)
-    return Sums.of(pair).moments()
+    product, reference = np.broadcast_arrays(np.asarray(x, float), np.asarray(r, float))
+    shape, days = product.shape[:-1], product.shape[-1]
+    means = kernels.pair_means(product.reshape(-1, days), reference.reshape(-1, days))
+    return Moments(*np.asarray(means).reshape(7, *shape))

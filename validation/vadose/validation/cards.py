@@ -1,0 +1,86 @@
+"""Product cards: what a foreign file's own metadata lack or state wrongly. The card wins over the file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from vadose.common import UsageError
+
+BESIDE = "card.yaml"
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class CardFlags(_Strict):
+    """A value is kept where the bits numbered `clear_bits` (from 0) of `variable` are 0, or where that is in `keep`."""
+
+    variable: str
+    clear_bits: tuple[int, ...] = ()
+    keep: tuple[int, ...] = ()
+
+
+class CardVariable(_Strict):
+    """One variable: `value units = stored * factor + offset`, after the file's own scale and offset."""
+
+    name: str
+    units: str | None = None
+    factor: float = 1.0
+    offset: float = 0.0
+    layer_m: tuple[float, float] | None = None
+    day: Literal["solar06", "solar18", "daily_mean", "instant"] | None = None
+    fill: tuple[float, ...] = ()
+    flags: CardFlags | None = None
+
+
+class Card(_Strict):
+    """A product card; `variables` maps names in the file to what they are."""
+
+    product: str
+    producer: str
+    version: str
+    licence: str
+    passing_on: bool | None = None
+    commercial_use: bool | None = None
+    doi: str | None = None
+    variables: dict[str, CardVariable]
+    sensors: tuple[str, ...] = ()
+    forcing: tuple[str, ...] = ()
+    ancillary: tuple[str, ...] = ()
+    model: str | None = None
+    references: tuple[str, ...] = ()
+
+
+def load_card(path: Path) -> Card:
+    """Read a product card; faults are a `UsageError` with the key, and for unknown keys the nearest known one."""
+    try:
+        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the product card: {error.strerror}", where=str(path)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
+    try:
+        return Card.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise UsageError("; ".join(_fault(fault) for fault in error.errors()), where=str(path)) from error
+
+
+def _fault(fault: Any) -> str:
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"{path}: {fault['msg']}"
+    known = [*Card.model_fields, *CardVariable.model_fields, *CardFlags.model_fields]
+    near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    return f"{path}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def card_beside(path: Path) -> Card | None:
+    """The card in a product's folder, or beside a file as `<file>.card.yaml`, if there is one."""
+    beside = path / BESIDE if path.is_dir() else path.with_name(f"{path.name}.card.yaml")
+    return load_card(beside) if beside.is_file() else None

@@ -1,0 +1,75 @@
+"""The parts of a recipe that validation reads: its name, its target, its gates and waivers. Only the file is read."""
+
+from __future__ import annotations
+
+import importlib.resources
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vadose.common import UsageError, file_sha256
+
+LEVELS = ("required", "advisory")
+
+
+@dataclass(frozen=True)
+class ListedGate:
+    """A gate as a recipe lists it."""
+
+    name: str
+    level: str
+    limits: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What validation takes from a recipe."""
+
+    name: str
+    target: str | None
+    gates: tuple[ListedGate, ...]
+    waivers: tuple[dict[str, Any], ...]
+    sha256: str
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Read a packaged recipe by name, or a YAML file."""
+    path = Path(name_or_path) if Path(name_or_path).is_file() else _packaged(name_or_path)
+    try:
+        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        gates = tuple(
+            ListedGate(str(gate["name"]), str(gate["level"]), dict(gate.get("limits") or {}))
+            for gate in values.get("gates") or []
+        )
+        name = str(values["recipe"])
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"not a recipe: {error!r}", where=str(path)) from error
+    wrong = [gate.name for gate in gates if gate.level not in LEVELS]
+    if wrong:
+        raise UsageError(f"gates {', '.join(wrong)} have a level other than {', '.join(LEVELS)}", where=str(path))
+    return Recipe(name, values.get("target"), gates, tuple(values.get("waivers") or ()), file_sha256(path))
+
+
+def _packaged(name: str) -> Path:
+    folder = _recipe_folder()
+    known = {path.stem: path for path in sorted(folder.glob("*.yaml"))} if folder else {}
+    if name not in known:
+        raise UsageError(
+            f"no recipe {name!r}", why=f"packaged recipes: {', '.join(known) or 'none installed'}",
+            next="name a packaged recipe or a YAML file",
+        )  # fmt: skip
+    return known[name]
+
+
+def _recipe_folder() -> Path | None:
+    if importlib.util.find_spec("vadose.producer") is None:
+        return None
+    try:
+        return Path(str(importlib.resources.files("vadose.producer.recipes")))
+    except ModuleNotFoundError:
+        return None
