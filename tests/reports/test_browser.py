@@ -1,0 +1,219 @@
+"""The built site in chromium, under its own Content-Security-Policy: navigated, not only opened."""
+
+import hashlib
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+VERSION = "demo-0p25deg/v1.0.0/"
+PAGES = (
+    "", "demo-0p25deg/", "demo-0p25deg/latest/", "demo-0p25deg/changelog/", "demo-0p25deg/issues/", VERSION,
+    f"{VERSION}strata/", f"{VERSION}stations/", f"{VERSION}gates/", f"{VERSION}download/", f"{VERSION}provenance/",
+    "demo-0p25deg/v1.1.0/", "skill/", "speed/", "methods/", "validation/", "user-guide/", "file-format/", "cite/", "contributing/",
+)  # fmt: skip
+FIRST = "neta-s0-0-05-probe"
+
+
+@dataclass
+class Visit:
+    """A page in the browser and everything that went wrong in it."""
+
+    page: object
+    url: str
+    faults: list[str] = field(default_factory=list)
+
+    def until(self, condition: str, seconds: float = 20.0) -> None:
+        """Ask again until a condition holds; the browser's own waiting evaluates text, which the policy forbids."""
+        ends = time.monotonic() + seconds
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < ends, f"never true: {condition}"
+            self.page.wait_for_timeout(50)
+
+    def open(self, address: str) -> None:
+        """Load an address and wait until its figures near the view are drawn."""
+        self.page.goto(self.url + address)
+        self.until("document.documentElement.classList.contains('scripted')")
+
+    def scroll(self) -> None:
+        """Bring every part of the page into view once."""
+        self.page.evaluate(
+            "async () => { for (let y = 0; y < document.documentElement.scrollHeight; y += 700) "
+            "{ window.scrollTo(0, y); await new Promise((r) => setTimeout(r, 30)); } }"
+        )
+
+    def drawn(self) -> int:
+        """Wait until every figure with a specification is drawn; how many there are."""
+        self.scroll()
+        self.until("!document.querySelector('.plot[data-spec]:not([data-drawn])')")
+        return int(self.page.evaluate("document.querySelectorAll('.plot[data-drawn] svg.main-svg').length"))
+
+
+def visit(browser, built, width: int = 1280, scheme: str = "light") -> Visit:
+    """A fresh page that records console errors, failed and foreign requests."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    found = Visit(context.new_page(), built.url)
+    page, faults = found.page, found.faults
+    page.set_default_timeout(20_000)
+    page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: faults.append(f"error: {e}"))
+    page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}") if "ERR_ABORTED" not in str(r.failure) else None)
+    page.on("response", lambda r: faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+    page.on("request", lambda r: None if r.url.startswith((built.url, "blob:", "data:")) else faults.append(f"outside: {r.url}"))
+    return found
+
+
+@pytest.fixture
+def desktop(browser, built) -> Iterator[Visit]:
+    """A visit at 1280 pixels in light colours; no fault may be left at its end."""
+    found = visit(browser, built)
+    yield found
+    found.page.context.close()
+    assert found.faults == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_page_opens_whole(browser, built, width: int, scheme: str) -> None:
+    found = visit(browser, built, width, scheme)
+    for address in PAGES:
+        found.open(address)
+        found.drawn()
+        overflow = found.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, (address, overflow)
+    found.page.context.close()
+    assert found.faults == []
+
+
+def test_navigation_by_clicks_draws_every_plot_and_loads_plotly_once(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open("")
+    page.evaluate("window.still = true")
+    assert desktop.drawn() >= 1
+    for words in ("scoreboard", "Stations", "Download"):
+        page.get_by_role("link", name=words, exact=True).first.click()
+        desktop.until(f"document.querySelector('h1').textContent.toLowerCase().includes('{words.lower()}')")
+        count = desktop.drawn()
+        assert count >= (0 if words == "Download" else 1), words
+    page.go_back()
+    desktop.until("document.querySelector('h1').textContent.includes('Stations')")
+    assert desktop.drawn() >= 1
+    assert page.evaluate("window.still") is True
+    loads = page.evaluate("performance.getEntriesByType('resource').filter((e) => e.name.includes('plotly-vadose')).length")
+    assert loads == 1
+
+
+def test_a_station_in_the_address_is_shown_by_all_three_views(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(f"{VERSION}stations/?station={FIRST}")
+    page.wait_for_selector(".series[data-drawn]:not([hidden])")
+    assert page.eval_on_selector("select[name=station]", "e => e.value") == FIRST
+    assert page.locator("tr[aria-current]").get_attribute("data-key") == FIRST
+    assert "R 0." in page.locator(".summary").inner_text()
+    names = page.eval_on_selector(".series", "e => e.data.map((t) => t.name)")
+    assert names == ["v1.0.0", "rival", "in situ", "difference"]
+
+
+def test_table_and_select_change_the_address_and_keep_the_state(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(f"{VERSION}stations/")
+    page.wait_for_selector("tr[data-key] a[data-key]")
+    page.locator(f"tr[data-key={FIRST}] a").click()
+    page.wait_for_selector(".series[data-drawn]:not([hidden])")
+    assert page.url.endswith(f"?station={FIRST}")
+    page.locator("select[name=station]").select_option("netb-closed-0-05-probe")
+    desktop.until("document.querySelector('.summary').textContent.includes('does not allow')")
+    assert page.url.endswith("?station=netb-closed-0-05-probe")
+    desktop.until("document.querySelector('.series').data.every((t) => t.name !== 'in situ')")
+    page.reload()
+    desktop.until("document.querySelector('.summary').textContent.includes('does not allow')")
+
+
+def test_a_click_on_the_map_chooses_a_station(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(f"{VERSION}stations/")
+    point = page.locator(".plot[data-stations] .scattergeo path.point").first
+    point.wait_for()
+    point.evaluate("e => e.scrollIntoView({block: 'center'})")
+    box = point.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2 + 1, box["y"] + box["height"] / 2)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_timeout(200)
+    page.mouse.down()
+    page.mouse.up()
+    desktop.until("location.search.startsWith('?station=')")
+
+
+@pytest.mark.parametrize("key", ["nowhere", "../../../secret", "%3Cimg%20src=x%20onerror=alert(1)%3E"])
+def test_an_unknown_station_says_so_and_asks_for_nothing(desktop: Visit, key: str) -> None:
+    asked: list[str] = []
+    desktop.page.on("request", lambda r: asked.append(r.url) if "/series/" in r.url else None)
+    desktop.open(f"{VERSION}stations/?station={key}")
+    desktop.until("document.querySelector('.summary').textContent.startsWith('Unknown station')")
+    assert asked == []
+    assert desktop.page.locator("article img").count() == 0
+
+
+def test_the_filter_narrows_the_table(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(f"{VERSION}stations/")
+    page.wait_for_selector("tr[data-key] a[data-key]")
+    page.locator("select[name=network]").select_option("NETB")
+    desktop.until("document.querySelectorAll('table.scores tbody tr[data-key]').length === 1")
+    assert "1 of 1 matching" in page.locator(".shown").inner_text()
+
+
+def test_switching_the_scheme_redraws_the_figures(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(VERSION)
+    desktop.drawn()
+    before = page.eval_on_selector(".plot", "e => e.layout.font.color")
+    page.locator("label[title='Switch to dark mode']").click()
+    desktop.until(f"document.querySelector('.plot').layout.font.color !== '{before}'")
+
+
+def test_tables_are_sorted_by_their_heads(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(VERSION)
+    head = page.locator("table.sortable th", has_text="difference").first
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    values = page.eval_on_selector_all(
+        "table.sortable td data", "found => found.map((e) => Number(e.value))"
+    )
+    assert values == sorted(values)
+
+
+def test_every_trace_type_of_the_bundle_is_drawn(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(VERSION)
+    desktop.drawn()
+    kinds = page.evaluate("""async () => {
+      const specs = {
+        scatter: {x: [1, 2], y: [1, 2]}, bar: {x: [1, 2], y: [1, 2]}, box: {q1: [1], median: [2], q3: [3], lowerfence: [0], upperfence: [4]},
+        heatmap: {z: [[1, 2], [3, 4]]}, histogram: {x: [1, 2, 2]}, scattergeo: {lat: [1], lon: [2]},
+        choropleth: {locations: ["FRA"], z: [1]}, scatterpolar: {r: [1, 2], theta: [0, 90]},
+      };
+      const drawn = [];
+      for (const [type, trace] of Object.entries(specs)) {
+        const div = document.createElement("div");
+        document.querySelector("article").append(div);
+        await window.Plotly.newPlot(div, [{type, ...trace}], {width: 300, height: 200});
+        drawn.push(div._fullData[0].type);
+      }
+      return drawn;
+    }""")
+    assert kinds == ["scatter", "bar", "box", "heatmap", "histogram", "scattergeo", "choropleth", "scatterpolar"]
+
+
+def test_a_granule_is_served_beside_the_site_and_a_cut_download_goes_on(built) -> None:
+    address = (built.site / "data/demo-0p25deg/v1.0.0/urls.txt").read_text().splitlines()[0]
+    whole = urllib.request.urlopen(address).read()
+    rest = urllib.request.urlopen(urllib.request.Request(address, headers={"Range": "bytes=1000-"})).read()
+    file = built.workspace / "releases" / address.partition("/files/")[2]
+    assert hashlib.sha256(whole).digest() == hashlib.sha256(file.read_bytes()).digest()
+    assert whole[1000:] == rest
