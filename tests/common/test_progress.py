@@ -25,3 +25,13 @@ def test_quiet_progress_says_nothing(capsys: pytest.CaptureFixture[str]) -> None
 def test_bar_counts_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(Progress("bar").track(range(4), "days")) == [0, 1, 2, 3]
     assert "days" in capsys.readouterr().err
+
+
+def test_nested_steps_share_one_display(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("bar")
+    with progress.step("outer", 2) as outer, progress.step("inner", 3) as inner:
+        inner.advance(3)
+        outer.advance(2, "done")
+    err = capsys.readouterr().err
+    assert "inner" in err
+    assert "outer done" in err

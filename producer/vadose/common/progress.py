@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 Mode = Literal["auto", "bar", "plain", "json", "none"]
 Item = TypeVar("Item")
+
+Advance = Callable[[int, str], object]
 
 PLAIN_INTERVAL_S = 5.0
 
@@ -44,14 +47,8 @@ class Progress:
         """A named step of `total` units; call `advance` on what it yields."""
         mode = self._resolved()
         if mode == "bar":
-            from rich.console import Console
-            from rich.progress import Progress as Bars
-
-            with Bars(console=Console(stderr=True), transient=False) as bars:
-                task = bars.add_task(label, total=total)
-                yield Step(
-                    label, total, lambda n, note: bars.update(task, advance=n, description=f"{label} {note}".strip())
-                )
+            with _board.bar(label, total) as advance:
+                yield Step(label, total, advance)
             return
         lines = _Lines(label, total, mode, sys.stderr)
         lines.write(force=True)
@@ -69,14 +66,52 @@ class Progress:
 class Step:
     """One step under way."""
 
-    def __init__(self, label: str, total: int, advance: object) -> None:
+    def __init__(self, label: str, total: int, advance: Advance) -> None:
         self.label = label
         self.total = total
         self._advance = advance
 
     def advance(self, units: int = 1, note: str = "") -> None:
         """`units` more are done; `note` is shown beside the label."""
-        self._advance(units, note)  # type: ignore[operator]
+        self._advance(units, note)
+
+
+class _Board:
+    """The one display of a terminal: nested steps and steps of several threads are lines of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bars: Any = None
+        self._shown = 0
+
+    @contextlib.contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Advance]:
+        with self._lock:
+            if self._shown == 0:
+                self._bars = self._new()
+                self._bars.start()
+            self._shown += 1
+            bars, task = self._bars, self._bars.add_task(label, total=total)
+        try:
+            yield lambda units, note: bars.update(task, advance=units, description=f"{label} {note}".strip())
+        finally:
+            with self._lock:
+                self._shown -= 1
+                if self._shown == 0:
+                    self._bars.stop()
+
+    @staticmethod
+    def _new() -> Any:
+        # Imported when a bar is drawn: `vadose --help` never needs it.
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        return Bars(*columns, console=Console(stderr=True))
+
+
+_board = _Board()
 
 
 class _Lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ LOG_VARIANCE = (-8.0, 4.0)
 # Scores stay where their exponential is exact enough; those of days before the first are minus infinity.
 HIGHEST_SCORE = 30.0
 NEVER = -float("inf")
-
+# PyTorch's generator is one for all threads, and every new layer draws from it.
+_DRAWING = threading.RLock()
 
 Keep = tuple[Tensor | None, Tensor | None]
 
@@ -147,7 +149,7 @@ def beta_nll(outputs: Tensor, target: Tensor, counts: Tensor, beta: float = 0.5)
 
 def initialised(shape: Shape, seed: int) -> RecurrentNetwork:
     """A network whose first weights depend only on the seed."""
-    with torch.random.fork_rng(devices=[]):
+    with _DRAWING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return RecurrentNetwork(shape)
 

@@ -19,6 +19,7 @@ from vadose.common import InputError, Progress, read_json, silent, whole_file, w
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.network import RecurrentNetwork, Shape, State, initialised
+from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.dataset import Encoder, Mask, TrainingSet, training_set
 from vadose.producer.training.loop import LoopSettings, Run, train
@@ -100,7 +101,8 @@ def predict_members(models: Sequence[RecurrentModel], block: Block) -> tuple[Flo
     begin = max(days.start - max(model.past_days for model in models), 0)
     result = np.full((2, len(models), len(days), len(cells)), np.nan, np.float32)
     beyond = np.zeros((len(days), len(cells)), bool)
-    for start in range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE):
+
+    def portion(start: int) -> None:
         batch = slice(start, min(start + CELLS_AT_ONCE, block.cube.index.size))
         low, high = max(start, cells.start), min(batch.stop, cells.stop)
         part, wanted = slice(low - cells.start, high - cells.start), slice(low - start, high - start)
@@ -110,6 +112,8 @@ def predict_members(models: Sequence[RecurrentModel], block: Block) -> tuple[Flo
         outputs[:, absent] = np.nan
         result[:, :, :, part] = np.moveaxis(outputs[:, days.start - begin :, wanted], -1, 0)
         beyond[:, part] = encoder.beyond(daily)[days.start - begin :, wanted]
+
+    spread(portion, range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE))
     for k, model in enumerate(models):
         result[0, k] = result[0, k] * np.float32(model.scale) + np.float32(model.center)
         result[1, k] = np.exp(np.float32(0.5) * result[1, k]) * np.float32(model.scale)
@@ -135,7 +139,7 @@ def run_members(models: Sequence[RecurrentModel], daily: Floats, static: Floats)
 def load_recurrent(directory: Path) -> RecurrentModel:
     """Load what `RecurrentModel.save` wrote."""
     card = read_json(directory / CARD)
-    network = RecurrentNetwork(Shape(**card["shape"]))
+    network = initialised(Shape(**card["shape"]), 0)
     try:
         network.load_state_dict(safetensors.torch.load_file(directory / WEIGHTS))
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:

@@ -27,6 +27,7 @@ from vadose.common import (
 )
 from vadose.producer.cube import Cube
 from vadose.producer.methods import Block, Inputs, Method, Model, Settings, method, method_settings
+from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors, Recipe
 from vadose.producer.training.card import model_card
 from vadose.producer.training.curves import write_diagnostics
@@ -75,7 +76,7 @@ def fit_recipe(recipe: Recipe, cube: Cube, directory: Path, progress: Progress =
         return load_model(directory)
     work = directory.with_name(f".{directory.name}.work")
     _open_work(work, identity)
-    members = [_member(chosen, inputs, fold, settings, seed, work, progress) for seed in numbers]
+    members = spread(lambda seed: _member(chosen, inputs, fold, settings, seed, work, progress), numbers)
     encoder = fit_encoder(cube, recipe.predictors, fold)
     progress.say("calibrate")
     calibration, metrics = _calibration(members, encoder, inputs, fold)
