@@ -6,9 +6,9 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ from vadose.producer.finishing import Finished, check_rules, finish
 from vadose.producer.granules import Cells, GranuleWriter, Identity, daily_name, read_attributes
 from vadose.producer.granules.flags import NO_VALID_INPUT
 from vadose.producer.granules.static import write_static
-from vadose.producer.methods.base import Block, Model
-from vadose.producer.provenance import FOLDER, identity, provenance_texts
+from vadose.producer.methods.base import Block, Prediction
+from vadose.producer.provenance import FOLDER, identity, provenance_texts, recorded_identity
 from vadose.producer.recipe import Recipe
 
 Days = npt.NDArray[np.datetime64]
@@ -51,6 +51,19 @@ class Built:
     kept: int
 
 
+class Predictor(Protocol):
+    """What a build needs of a model: one member or a calibrated ensemble."""
+
+    @property
+    def past_days(self) -> int:
+        """Days before a block that its prediction reads."""
+        ...
+
+    def predict(self, block: Block) -> Prediction:
+        """Predict a block; a cell's day depends on nothing but the cube and the first day of the block."""
+        ...
+
+
 @dataclass(frozen=True)
 class Slab:
     """Days that are predicted together, as positions in the product's days."""
@@ -59,8 +72,9 @@ class Slab:
     days: Days
 
 
-def build(recipe: Recipe, cube: Cube, model: Model, model_directory: Path, directory: Path, memory_bytes: int,
-          progress: Progress, days: Sequence[np.datetime64] | None = None) -> Built:  # fmt: skip
+def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, directory: Path, memory_bytes: int,
+          progress: Progress, days: Sequence[np.datetime64] | Days | None = None, *,
+          made_by: tuple[str, str] | None = None) -> Built:  # fmt: skip
     """Write the granules of a version; what is there already with the same origin is kept.
 
     Parameters
@@ -75,6 +89,8 @@ def build(recipe: Recipe, cube: Cube, model: Model, model_directory: Path, direc
         How much prediction and assembly may hold at once; it does not change the result.
     days
         UTC days to write, datetime64[D]; all days of the product by default.
+    made_by
+        Version and commit to name in the granules, if not those of the running software.
 
     Raises
     ------
@@ -86,7 +102,13 @@ def build(recipe: Recipe, cube: Cube, model: Model, model_directory: Path, direc
     check_rules(recipe, cube)
     wanted = wanted_days(recipe, days)
     texts = provenance_texts(recipe, cube, model_directory)
-    origin = identity(recipe, texts, model_directory)
+    origin = identity(recipe, texts)
+    if made_by is not None:
+        origin = replace(origin, software=made_by[0], commit=made_by[1])
+    if is_published(directory):
+        # The same recipe, model and inputs by other software are still the published version.
+        recorded = recorded_identity(recipe, directory)
+        origin = replace(origin, software=recorded.software, commit=recorded.commit)
     open_days = [day for day in wanted if not is_current(directory, recipe, origin, day)]
     if is_published(directory):
         if open_days:
@@ -116,7 +138,7 @@ def build(recipe: Recipe, cube: Cube, model: Model, model_directory: Path, direc
     return Built(directory, len(open_days), wanted.size - len(open_days))
 
 
-def wanted_days(recipe: Recipe, days: Sequence[np.datetime64] | None) -> Days:
+def wanted_days(recipe: Recipe, days: Sequence[np.datetime64] | Days | None) -> Days:
     """The days to write, ascending; days outside the product's record are refused."""
     record = product_days(recipe)
     if days is None:
@@ -155,6 +177,14 @@ def is_current(directory: Path, recipe: Recipe, origin: Identity, day: np.dateti
         return False
     found = read_attributes(path, ("history", "input_manifest_sha256"))
     return found == {"history": origin.history(recipe.product.issued), "input_manifest_sha256": origin.inputs_sha256}
+
+
+def forget(directory: Path, recipe: Recipe, days: Days) -> None:
+    """Remove granules so that the next build writes them again; a published version is refused."""
+    if is_published(directory):
+        raise GateError(f"version {recipe.product.version} is published", where=str(directory))
+    for day in days:
+        (directory / daily_name(recipe.product, day).path).unlink(missing_ok=True)
 
 
 def write_if_new(path: Path, text: str) -> None:
@@ -207,7 +237,7 @@ def cell_blocks(cube: Cube) -> list[slice]:
     return [slice(first, min(first + BLOCK_CELLS, cube.index.size)) for first in range(0, cube.index.size, BLOCK_CELLS)]
 
 
-def predict_slab(recipe: Recipe, cube: Cube, model: Model, slab: Slab, last: np.datetime64, scratch: Scratch,
+def predict_slab(recipe: Recipe, cube: Cube, model: Predictor, slab: Slab, last: np.datetime64, scratch: Scratch,
                  memory_bytes: int, progress: Progress) -> None:  # fmt: skip
     """Predict the days of a slab from its first to `last`, for every block of cells that is not in the scratch yet.
 
@@ -236,7 +266,7 @@ def cube_span(cube: Cube, slab: Slab, last: np.datetime64) -> slice | None:
     return slice(cube.day_index(first), cube.day_index(last) + 1)
 
 
-def check_memory(recipe: Recipe, cube: Cube, model: Model, length: int, memory_bytes: int) -> None:
+def check_memory(recipe: Recipe, cube: Cube, model: Predictor, length: int, memory_bytes: int) -> None:
     """Refuse a limit that one block of cells does not fit into."""
     cells = min(BLOCK_CELLS, cube.index.size)
     read = (len(recipe.predictors.daily) + len(recipe.build.flags)) * 4 * (length + model.past_days) * cells

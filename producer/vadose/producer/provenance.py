@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from vadose.common import file_sha256, read_json
+from vadose.common import InputError, read_json
 from vadose.common.software import software
 from vadose.producer.cube import Cube
 from vadose.producer.granules.header import Identity
@@ -32,20 +34,38 @@ def provenance_texts(recipe: Recipe, cube: Cube, model_directory: Path) -> dict[
         "files": cube.provenance,
     }
     values = recipe.model_dump(mode="json", exclude_none=True)
+    made_by = software()
     return {
         "inputs.json": as_json(inputs),
         "recipe.yaml": yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120),
         "model.json": as_json(read_json(model_directory / "model.json")),
+        "software.json": as_json({"vadose": made_by.version, "commit": made_by.commit, "hardware": hardware()}),
     }
 
 
-def identity(recipe: Recipe, texts: dict[str, str], model_directory: Path) -> Identity:
-    """The hashes that every granule of the version carries."""
-    made_by = software()
+def identity(recipe: Recipe, texts: Mapping[str, str]) -> Identity:
+    """The hashes that every granule of a version carries, from the texts of its `provenance/`."""
+    made_by = json.loads(texts["software.json"])
     return Identity(
         recipe_sha256=recipe.sha256,
-        model_sha256=file_sha256(model_directory / "model.json"),
+        model_sha256=hashlib.sha256(texts["model.json"].encode()).hexdigest(),
         inputs_sha256=hashlib.sha256(texts["inputs.json"].encode()).hexdigest(),
-        software=made_by.version,
-        commit=made_by.commit,
+        software=made_by["vadose"],
+        commit=made_by["commit"],
     )
+
+
+def recorded_identity(recipe: Recipe, directory: Path) -> Identity:
+    """The identity that a version folder records; a missing file is an `InputError`."""
+    texts = {}
+    for name in ("inputs.json", "model.json", "software.json"):
+        path = directory / FOLDER / name
+        if not path.is_file():
+            raise InputError(f"no {name} in the provenance", where=str(path), next="vadose build RECIPE")
+        texts[name] = path.read_text(encoding="utf-8")
+    return identity(recipe, texts)
+
+
+def hardware() -> str:
+    """The kind of hardware that predictions are made on."""
+    return f"cpu {platform.machine()}"

@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 
 from vadose.producer.granules import Cells, GranuleWriter, Identity, read_granule
-from vadose.producer.granules.header import CLOSED_LIST, UNITS
+from vadose.producer.granules.header import UNITS
+from vadose.producer.granules.reading import CLOSED_LIST
 from vadose.producer.granules.rounding import bitround
 from vadose.producer.vocabulary import VOCABULARY
 

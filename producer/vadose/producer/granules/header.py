@@ -23,14 +23,6 @@ DEFLATE_LEVEL = 4
 UNITS = "m3 m-3"
 EPOCH = np.datetime64("1970-01-01", "D")
 
-# The attributes that may differ between granules of a release.
-CLOSED_LIST = frozenset(
-    {
-        "id", "tracking_id", "product_version", "product_record", "doi", "source", "history", "input_manifest_sha256",
-        "date_created", "date_modified", "date_issued", "date_metadata_modified", "time_coverage_start",
-        "time_coverage_end",
-    }
-)  # fmt: skip
 # The attributes that differ between the days of one build; their lengths do not.
 PER_DAY = ("id", "tracking_id", "time_coverage_start", "time_coverage_end")
 

@@ -14,8 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError
-from vadose.producer.granules.header import CLOSED_LIST
 
+# The attributes that may differ between granules of a release.
+CLOSED_LIST = frozenset(
+    {
+        "id", "tracking_id", "product_version", "product_record", "doi", "source", "history", "input_manifest_sha256",
+        "date_created", "date_modified", "date_issued", "date_metadata_modified", "time_coverage_start",
+        "time_coverage_end",
+    }
+)  # fmt: skip
 # What netCDF-4 keeps in HDF5 attributes for itself.
 HIDDEN = frozenset(
     {
@@ -23,7 +30,7 @@ HIDDEN = frozenset(
         "_NCProperties", "DIMENSION_LABELS",
     }
 )  # fmt: skip
-DIMENSION_ONLY = b"This is a netCDF dimension but not a netCDF variable"
+DIMENSION_ONLY = "This is a netCDF dimension but not a netCDF variable"
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Granule:
         return digest.hexdigest()
 
 
-def read_granule(path: Path, *, values: bool = True) -> Granule:
+def read_granule(path: Path, *, values: bool = True, image: bytes | None = None) -> Granule:
     """Read a granule; anything that is not a readable NetCDF-4 file is an `InputError`.
 
     Parameters
@@ -96,10 +103,15 @@ def read_granule(path: Path, *, values: bool = True) -> Granule:
         The file.
     values
         Also read the values of every variable; without them only the header.
+    image
+        The file's bytes, where they are in memory already.
     """
     try:
-        with h5py.File(path, "r") as file:
+        file = h5py.h5f.open(str(path).encode()) if image is None else h5py.h5f.open_file_image(image)
+        try:
             return _read(path, file, values)
+        finally:
+            file.close()
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(
             f"not a readable granule: {error}",
@@ -111,52 +123,71 @@ def read_granule(path: Path, *, values: bool = True) -> Granule:
 def read_attributes(path: Path, names: tuple[str, ...]) -> dict[str, str] | None:
     """Some global text attributes of a granule, or `None` if the file is missing, unreadable or lacks one."""
     try:
-        with h5py.File(path, "r") as file:
-            return {name: str(_value(file, name)) for name in names}
-    except (OSError, KeyError, RuntimeError):
+        file = h5py.h5f.open(str(path).encode())
+    except OSError:
         return None
+    try:
+        return {name: str(_value(h5py.h5a.open(file, name.encode()))) for name in names}
+    except (KeyError, OSError, RuntimeError):
+        return None
+    finally:
+        file.close()
 
 
-def _read(path: Path, file: h5py.File, with_values: bool) -> Granule:
+def _read(path: Path, file: h5py.h5f.FileID, with_values: bool) -> Granule:
     dims: dict[str, int] = {}
     variables: dict[str, Stored] = {}
     values: dict[str, npt.NDArray[Any]] = {}
-    for name, dataset in file.items():
-        if "CLASS" in dataset.attrs:
+    root = h5py.h5g.open(file, b"/")
+    for raw_name in root:
+        name = raw_name.decode()
+        dataset = h5py.h5d.open(file, raw_name)
+        hidden = h5py.h5a.exists(dataset, b"CLASS")
+        if hidden:
             dims[name] = int(dataset.shape[0])
-            if DIMENSION_ONLY in bytes(dataset.attrs["NAME"]):
+            if DIMENSION_ONLY in str(_value(h5py.h5a.open(dataset, b"NAME"))):
                 continue
         variables[name] = Stored(
-            str(dataset.dtype), _dims(name, dataset), _attributes(dataset), dataset.chunks, bool(dataset.shuffle),
-            dataset.compression_opts if dataset.compression == "gzip" else None,
-        )  # fmt: skip
+            str(dataset.dtype), (name,) if hidden else _dims(dataset), _attributes(dataset), *_storage(dataset)
+        )
         if with_values:
-            values[name] = dataset[()] if dataset.shape else np.asarray(dataset[()])
+            values[name] = np.empty(dataset.shape, dataset.dtype)
+            dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, values[name])
     return Granule(path, _attributes(file), dims, variables, values)
 
 
-def _dims(name: str, dataset: h5py.Dataset) -> tuple[str, ...]:
-    if "CLASS" in dataset.attrs:
-        return (name,)
+def _storage(dataset: h5py.h5d.DatasetID) -> tuple[tuple[int, ...] | None, bool, int | None]:
+    """Chunk shape, whether bytes are shuffled, and the level of deflate."""
+    plan = dataset.get_create_plist()
+    if plan.get_layout() != h5py.h5d.CHUNKED:
+        return None, False, None
+    filters = {code: settings for code, _, settings, _ in (plan.get_filter(k) for k in range(plan.get_nfilters()))}
+    level = filters.get(h5py.h5z.FILTER_DEFLATE)
+    return tuple(plan.get_chunk()), h5py.h5z.FILTER_SHUFFLE in filters, None if level is None else int(level[0])
+
+
+def _dims(dataset: h5py.h5d.DatasetID) -> tuple[str, ...]:
     if not dataset.shape:
         return ()
-    paths = [h5py.h5r.get_name(references[0], dataset.id).decode() for references in dataset.attrs["DIMENSION_LIST"]]
-    return tuple(path.lstrip("/") for path in paths)
+    references = h5py.Dataset(dataset).attrs["DIMENSION_LIST"]
+    return tuple(h5py.h5r.get_name(entry[0], dataset).decode().lstrip("/") for entry in references)
 
 
-def _attributes(item: h5py.HLObject) -> dict[str, Any]:
-    return {name: _value(item, name) for name in item.attrs if name not in HIDDEN}
+def _attributes(item: h5py.h5d.DatasetID | h5py.h5f.FileID) -> dict[str, Any]:
+    found = (h5py.h5a.open(item, index=k) for k in range(h5py.h5a.get_num_attrs(item)))
+    named = ((attribute.name.decode(), attribute) for attribute in found)
+    return {name: _value(attribute) for name, attribute in named if name not in HIDDEN}
 
 
-def _value(item: h5py.HLObject, name: str) -> Any:
+def _value(attribute: h5py.h5a.AttrID) -> Any:
     """Text as `str`, a single number as a numpy scalar, several as an array."""
-    attribute = h5py.h5a.open(item.id, name.encode())
     kind = attribute.get_type()
-    if isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str():
+    if isinstance(kind, h5py.h5t.TypeStringID):
         raw = np.empty((), f"S{max(kind.get_size(), 1)}")
         attribute.read(raw, mtype=kind)
         return bytes(raw[()]).decode("utf-8")
-    value = np.asarray(item.attrs[name])
+    value = np.empty(attribute.shape, attribute.dtype)
+    attribute.read(value)
     return value.reshape(-1)[0] if value.size == 1 else value
 
 

@@ -1,0 +1,85 @@
+"""`vadose build`: predict and write one granule a day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vadose.cli.options import Common, common_options
+from vadose.common import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@click.command("build")
+@click.argument("recipe_name", metavar="[RECIPE]", required=False)
+@click.option("--days", metavar="A..B", help="First and last UTC day; default: the whole record.")
+@click.option("--force", metavar="A..B", help="Write these days again even if they are there.")
+@click.option("--check-inputs", is_flag=True, help="Only find what is missing, before the first hour is spent.")
+@click.option("--template", is_flag=True, help="Print a commented recipe.")
+@common_options
+def command(
+    common: Common, recipe_name: str | None, days: str | None, force: str | None, check_inputs: bool, template: bool
+) -> int:
+    """Predict and write one granule a day into releases/<product>/v<M.m.p>/.
+
+    Stop it at any moment: the same command does what is left, and the bytes are the same.
+    A published version is refused (exit 4) if anything in it would change.
+
+    Example: vadose build simulated-atlstm --days 2020-01-01..2020-12-31
+    """
+    from vadose.producer.build import build, forget, is_current, wanted_days
+    from vadose.producer.cube import open_cube
+    from vadose.producer.finishing import check_rules
+    from vadose.producer.provenance import identity, provenance_texts
+    from vadose.producer.recipe import load_recipe, packaged_recipes
+    from vadose.producer.training.models import load_model
+
+    if template:
+        click.echo(packaged_recipes()["simulated-atlstm"].read_text(encoding="utf-8"), nl=False)
+        return 0
+    if recipe_name is None:
+        raise UsageError("no recipe named", next="vadose build RECIPE")
+    recipe = load_recipe(recipe_name)
+    cube = open_cube(common.workspace / "cubes" / f"{recipe.cube}.zarr")
+    models = common.workspace / "models" / recipe.recipe
+    model = load_model(models, recipe.predictors)
+    check_rules(recipe, cube)
+    directory = common.workspace / "releases" / recipe.product.id / f"v{recipe.product.version}"
+    wanted = wanted_days(recipe, span(days) if days else None)
+    result: dict[str, Any] = {"directory": str(directory), "days": int(wanted.size)}
+    if check_inputs or common.dry_run:
+        origin = identity(recipe, provenance_texts(recipe, cube, models))
+        left = sum(not is_current(directory, recipe, origin, day) for day in wanted)
+        without = int(((wanted < cube.days[0]) | (wanted > cube.days[-1])).sum())
+        result |= {"to_write": left, "days_without_cube": without}
+        table = f"{directory}: {left} of {wanted.size} granules to write, {without} days lie outside the cube"
+        return common.emit("build", result, table)
+    if force:
+        forget(directory, recipe, wanted_days(recipe, span(force)))
+    built = build(recipe, cube, model, models, directory, common.memory_bytes, common.progress, wanted)
+    result |= {"written": built.written, "kept": built.kept, "bytes": _size(directory)}
+    table = f"{directory}: {built.written} granules written, {built.kept} were there ({_size(directory) / 1e6:.1f} MB)"
+    return common.emit("build", result, table)
+
+
+def span(text: str) -> np.ndarray:
+    """All days from `A..B`."""
+    import numpy as np
+
+    first, dots, last = text.partition("..")
+    try:
+        low = np.datetime64(first, "D")
+        high = np.datetime64(last, "D") if dots else low
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a span of days", next="write it like 2015-04-01..2016-03-31") from error
+    if high < low:
+        raise UsageError(f"{text!r} ends before it begins")
+    return np.arange(low, high + np.timedelta64(1, "D"))
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*.nc"))

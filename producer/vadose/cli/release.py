@@ -1,0 +1,163 @@
+"""`vadose release`: complete, gate, publish, compare, rebuild or withdraw a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vadose.cli.options import Common, common_options
+from vadose.common import GateError, InputError, read_json
+
+if TYPE_CHECKING:
+    from vadose.producer.release.folder import Folder
+
+
+class RecipeOrVerb(click.Group):
+    """The verbs below, and any other first word as a recipe: `vadose release RECIPE --run RUN`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A word that is no verb is the recipe of `complete`."""
+        if args and args[0] not in self.commands:
+            return "complete", self.commands["complete"], args
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Options may stand before the recipe."""
+        if args and args[0].startswith("-") and args[0] not in ("-h", "--help"):
+            args = ["complete", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("release", cls=RecipeOrVerb, subcommand_metavar="RECIPE --run RUN | COMMAND …")
+def command() -> None:
+    """Complete and gate a version: vadose release RECIPE --run RUN.
+
+    Writes all other files of the version beside its granules and the gate's result; may be repeated until the
+    version is published. Exit 4 if a check failed.
+
+    Example: vadose release simulated-atlstm --run demo
+    """
+
+
+@command.command("complete", hidden=True)
+@click.argument("recipe_name", metavar="RECIPE")
+@click.option("--run", "run_name", metavar="RUN", required=True, help="Run folder or its id.")
+@common_options
+def complete_command(common: Common, recipe_name: str, run_name: str) -> int:
+    """Complete and gate a version.
+
+    Example: vadose release simulated-atlstm --run demo
+    """
+    from vadose.producer.recipe import load_recipe
+    from vadose.producer.release.complete import complete
+    from vadose.producer.release.gate import failures
+
+    recipe = load_recipe(recipe_name)
+    directory = common.workspace / "releases" / recipe.product.id / f"v{recipe.product.version}"
+    run = next((place for place in (common.workspace / "runs" / run_name, Path(run_name)) if place.is_dir()), None)
+    if run is None:
+        raise InputError(f"no run {run_name!r}", where=str(common.workspace / "runs"), next="vadose validate …")
+    if not directory.is_dir():
+        raise InputError("nothing is built", where=str(directory), next=f"vadose build {recipe.recipe}")
+    if common.dry_run:
+        return common.emit("release", {"directory": str(directory)}, f"{directory}: would be completed with run {run}")
+    done = complete(recipe, directory, run, common.progress)
+    failed = failures(done.results)
+    result = {
+        "directory": str(directory), "manifest_sha256": done.manifest_sha256, "passed": done.passed,
+        "checks": [item.as_json() for item in done.results],
+    }  # fmt: skip
+    head = f"{directory}: {'passed' if done.passed else 'failed'} {len(done.results)} checks"
+    waived = [f"  waiver  {item.check}: {item.waiver}" for item in done.results if item.waiver and item.reasons]
+    return common.emit(
+        "release", result, "\n".join([head, *waived, *(f"  failed  {line}" for line in failed)]), 4 if failed else 0
+    )
+
+
+@command.command("publish")
+@click.argument("release", metavar="RELEASE")
+@click.option("--to", metavar="URL", help="Also copy to this folder or S3-compatible store.")
+@click.option("--key", type=click.Path(path_type=Path, exists=True), help="OpenSSH private key to sign with.")
+@common_options
+def publish_command(common: Common, release: str, to: str | None, key: Path | None) -> int:
+    """Seal a gated version and make it the product's latest.
+
+    Example: vadose release publish demoatlstm-0p25deg/v1.0.0
+    """
+    from vadose.producer.release.publish import check_allowed, manifest_sha256, publish
+
+    folder = _find(common, release)
+    if common.dry_run:
+        if not folder.published:
+            check_allowed(folder, manifest_sha256(folder))
+        return common.emit("release publish", {"version": folder.version}, f"{folder.path}: may be published")
+    happened = publish(folder, common.progress, to=to, key=key)
+    text = "published" if happened else "was published already, nothing to do"
+    return common.emit("release publish", {"version": folder.version, "happened": happened}, f"{folder.path}: {text}")
+
+
+@command.command("diff")
+@click.argument("old", metavar="A")
+@click.argument("new", metavar="B")
+@common_options
+def diff_command(common: Common, old: str, new: str) -> int:
+    """Compare two versions: headers, coverage, values, flags.
+
+    Example: vadose release diff demoatlstm-0p25deg/v1.0.0 demoatlstm-0p25deg/v1.1.0
+    """
+    from vadose.producer.release.differences import difference, markdown
+
+    found = difference(_find(common, old), _find(common, new))
+    return common.emit("release diff", found, markdown(found))
+
+
+@command.command("rebuild")
+@click.argument("release", metavar="RELEASE")
+@click.option("--sample", type=click.IntRange(1), default=3, show_default=True, help="Number of granules.")
+@common_options
+def rebuild_command(common: Common, release: str, sample: int) -> int:
+    """Build some granules again from the manifest and compare them.
+
+    Example: vadose release rebuild demoatlstm-0p25deg/v1.0.0 --sample 2
+    """
+    from vadose.producer.release.rebuild import rebuild
+
+    folder = _find(common, release)
+    found = rebuild(folder, common.workspace, sample, common.memory_bytes, common.progress)
+    lines = [f"{item.name}: {item.outcome}" for item in found]
+    if any(item.outcome == "differs" for item in found):
+        raise GateError(
+            "; ".join(lines), where=str(folder.path), why="inputs, model or software are not those of the version"
+        )
+    return common.emit("release rebuild", {"granules": {item.name: item.outcome for item in found}}, "\n".join(lines))
+
+
+@command.command("withdraw")
+@click.argument("release", metavar="RELEASE")
+@click.option("--granule", metavar="NAME", help="Only this granule.")
+@click.option("--reason", required=True, help="Why; it is published.")
+@common_options
+def withdraw_command(common: Common, release: str, granule: str | None, reason: str) -> int:
+    """Withdraw a version or a granule; only the product's root files change.
+
+    Example: vadose release withdraw demoatlstm-0p25deg/v1.0.0 --reason "wrong soil map"
+    """
+    from vadose.producer.release.publish import withdraw
+
+    folder = _find(common, release)
+    if not common.dry_run:
+        withdraw(folder, reason, granule=granule)
+    latest = folder.root / "latest.json"
+    now = read_json(latest)["version"] if latest.is_file() else None
+    text = f"{folder.path}: {granule or 'version'} withdrawn; latest is {now or 'none'}"
+    return common.emit("release withdraw", {"version": folder.version, "granule": granule, "latest": now}, text)
+
+
+def _find(common: Common, name: str) -> Folder:
+    from vadose.producer.release.folder import find_release
+
+    return find_release(name, common.workspace)

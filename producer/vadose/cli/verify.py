@@ -1,0 +1,57 @@
+"""`vadose verify`: check a release or a copy of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vadose.cli.options import Common, common_options
+from vadose.common import InputError
+
+
+@click.command("verify")
+@click.argument("release", metavar="RELEASE")
+@click.option("--gate", "with_gate", is_flag=True, help="Repeat the whole gate and the content hashes.")
+@click.option("--signers", type=click.Path(path_type=Path, exists=True), help="allowed_signers of OpenSSH.")
+@common_options
+def command(common: Common, release: str, with_gate: bool, signers: Path | None) -> int:
+    """Check sums, signature and headers of a release, or of any copy of it.
+
+    Exit 3: something is damaged; exit 4: a check of the gate failed.
+
+    Example: vadose verify demoatlstm-0p25deg/v1.0.0
+    """
+    from vadose.producer.release.verify import verify
+
+    path = find(common.workspace, release)
+    found = verify(path, common.progress, signers=signers, contents=with_gate)
+    if found.damaged:
+        more = f" and {len(found.damaged) - 1} more" if len(found.damaged) > 1 else ""
+        raise InputError(
+            f"{found.damaged[0]}{more}", where=str(path), why="the release is damaged",
+            next="restore the files from another copy of the release",
+        )  # fmt: skip
+    result = {"files": found.files, "granules": found.granules, "not_checked": found.not_checked}
+    lines = [f"{path}: {found.files} files and {found.granules} granules are whole"]
+    lines += [f"  not checked  {line}" for line in found.not_checked]
+    code = 0
+    if with_gate:
+        from vadose.producer.release.complete import repeat_gate
+        from vadose.producer.release.gate import failures
+
+        results = repeat_gate(path, common.progress)
+        failed = failures(results)
+        result |= {"checks": [item.as_json() for item in results]}
+        lines += [f"gate: {len(results) - len(failed)} of {len(results)} checks passed"]
+        lines += [f"  failed  {line}" for line in failed]
+        code = 4 if failed else 0
+    return common.emit("verify", result, "\n".join(lines), code)
+
+
+def find(workspace: Path, name: str) -> Path:
+    """A version folder by path or by `<product>/v<M.m.p>` in the workspace."""
+    for place in (workspace / "releases" / name, Path(name)):
+        if place.is_dir():
+            return place.resolve()
+    raise InputError(f"no release {name!r}", where=str(workspace / "releases"), next="name a version folder")

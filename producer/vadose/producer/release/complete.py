@@ -1,0 +1,155 @@
+"""`vadose release`: all other files of a version beside its granules, then the gate. May be repeated."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vadose.common import GateError, InputError, Progress, file_sha256, read_json
+from vadose.producer.provenance import as_json, recorded_identity
+from vadose.producer.recipe import Recipe
+from vadose.producer.release.checks import Context, read_domain
+from vadose.producer.release.coverage import coverage_csv
+from vadose.producer.release.differences import difference
+from vadose.producer.release.documents import change_log, documents
+from vadose.producer.release.folder import MANIFEST, Folder
+from vadose.producer.release.gate import Result, gate, write_gate
+from vadose.producer.release.manifest import environment_lock, make_manifest, previous_version, write_manifest
+from vadose.producer.release.quicklook import quicklooks
+from vadose.producer.release.references import write_years
+from vadose.producer.release.stac import stac
+from vadose.producer.release.survey import Surveyed, survey
+
+VALIDATION = "quality/validation"
+# Station values may not be passed on, so match-ups stay in the workspace.
+FROM_RUN = ("run.json", "stations.parquet", "scores.parquet", "comparisons.parquet", "verdict.json")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A version that is complete: its manifest's hash and the gate's results."""
+
+    folder: Folder
+    manifest_sha256: str
+    results: tuple[Result, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(result.passed for result in self.results)
+
+
+def complete(recipe: Recipe, directory: Path, run: Path, progress: Progress) -> Completed:
+    """Write all names of a release beside its granules, then the gate's result.
+
+    Parameters
+    ----------
+    recipe
+        The recipe; it must be the one that the version was built from.
+    directory
+        The version folder, with granules.
+    run
+        The folder of the validation run.
+    progress
+        Where to report.
+
+    Raises
+    ------
+    GateError
+        If the version is published and anything would change.
+    InputError
+        If there are no granules or the run is not finished.
+    """
+    folder = Folder(directory)
+    identity = recorded_identity(recipe, directory)
+    if folder.recipe() != recipe:
+        raise InputError(
+            "the granules were built from another recipe", where=str(directory), next=f"vadose build {recipe.recipe}"
+        )
+    if folder.published:
+        return _published(folder, run)
+    paths = [
+        path for path in folder.files() if "/DAILY/" in path and path.endswith(".nc") and not path.startswith("quick")
+    ]
+    if not paths:
+        raise InputError("no granules", where=str(directory), next=f"vadose build {recipe.recipe}")
+    copy_run(folder, run)
+    context = Context(directory, recipe, identity, read_domain(directory, recipe))
+    surveyed = survey(context, paths, progress)
+    write_side_files(folder, recipe, surveyed, progress)
+    progress.say("manifest and gate")
+    manifest = make_manifest(folder, recipe, identity, {item.path: item.entry for item in surveyed})
+    sha256 = write_manifest(folder, manifest)
+    results = gate(folder, recipe, surveyed)
+    write_gate(folder, recipe, results)
+    return Completed(folder, sha256, tuple(results))
+
+
+def _published(folder: Folder, run: Path) -> Completed:
+    """A published version stays as it is; another run is refused."""
+    for name in FROM_RUN:
+        mine, other = folder.path / VALIDATION / name, run / name
+        if mine.is_file() and other.is_file() and mine.read_bytes() != other.read_bytes():
+            raise GateError(
+                f"version {folder.version} is published with another {name}", where=str(folder.path),
+                next="raise product.version and product.issued in the recipe and build again",
+            )  # fmt: skip
+    checks = read_json(folder.path / "gate.json")["checks"]
+    results = tuple(Result(item["check"], list(item["reasons"]), item["waiver"]) for item in checks)
+    return Completed(folder, file_sha256(folder.path / MANIFEST), results)
+
+
+def repeat_gate(path: Path, progress: Progress) -> list[Result]:
+    """The whole gate again, on a version or a copy of it; nothing is written."""
+    folder = Folder(path)
+    recipe = folder.recipe()
+    context = Context(path, recipe, recorded_identity(recipe, path), read_domain(path, recipe))
+    entries = [entry for entry in folder.manifest()["files"] if entry["role"] == "granule"]
+    return gate(folder, recipe, survey(context, [entry["path"] for entry in entries], progress))
+
+
+def copy_run(folder: Folder, run: Path) -> None:
+    """The run's tables and diagnostics, without match-ups."""
+    if not (run / "run.json").is_file():
+        raise InputError("no finished run", where=str(run), next="vadose validate --recipe RECIPE …")
+    shutil.rmtree(folder.path / VALIDATION, ignore_errors=True)
+    diagnostics = sorted((run / "diagnostics").rglob("*")) if (run / "diagnostics").is_dir() else []
+    for path in [run / name for name in FROM_RUN] + diagnostics:
+        if path.is_file():
+            folder.put(f"{VALIDATION}/{path.relative_to(run).as_posix()}", path.read_bytes())
+
+
+def write_side_files(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed], progress: Progress) -> None:
+    """Documents, coverage, difference, references and quicklooks."""
+    previous = previous_version(folder)
+    changed: dict[str, Any] | None = None
+    if previous is not None:
+        changed = difference(Folder(folder.root / f"v{previous}"), folder)
+        folder.put("quality/diff.json", as_json(changed))
+    issues = folder.root / "KNOWN_ISSUES.md"
+    texts = documents(
+        recipe, surveyed, read_json(folder.path / "provenance" / "inputs.json"), previous=previous,
+        change_log=change_log(recipe, previous, changed),
+        issues=issues.read_text(encoding="utf-8") if issues.is_file() else None,
+    )  # fmt: skip
+    texts |= stac(recipe, surveyed)
+    texts |= {"quality/coverage.csv": coverage_csv([item.coverage for item in surveyed])}
+    texts |= {"provenance/environment.lock": environment_lock()}
+    for name, text in texts.items():
+        folder.put(name, text)
+    progress.say("references")
+    for name, text in write_years(folder.path, [item.path for item in surveyed]).items():
+        folder.put(name, text)
+    made = list(quicklooks(surveyed))
+    for name, image in progress.track(made, "quicklooks"):
+        folder.put(name, image)
+    _remove_stale(folder, {name for name, _ in made})
+
+
+def _remove_stale(folder: Folder, quicklook_names: set[str]) -> None:
+    for name in folder.files():
+        if name.startswith("quicklook/") and name not in quicklook_names:
+            (folder.path / name).unlink()

@@ -1,0 +1,259 @@
+"""The documents of a version: everything descriptive comes from the recipe and from what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vadose.producer.granules.flags import RECOMMENDED
+from vadose.producer.granules.header import cell_methods, geospatial, layer
+from vadose.producer.provenance import as_json
+from vadose.producer.recipe import Recipe
+from vadose.producer.release.survey import Surveyed
+from vadose.producer.vocabulary import SOIL_MOISTURE
+
+KEYWORDS = ("soil moisture", "volumetric soil water content", "hydrology", "remote sensing")
+NO_ISSUES = "# Known issues\n\nNone is known.\n"
+
+
+def documents(recipe: Recipe, surveyed: Sequence[Surveyed], inputs: Mapping[str, Any], *, previous: str | None,
+              change_log: str, issues: str | None) -> dict[str, str]:  # fmt: skip
+    """Texts of all documents by name.
+
+    Parameters
+    ----------
+    recipe
+        What describes the product.
+    surveyed
+        The granules, in the order of their paths.
+    inputs
+        `provenance/inputs.json`.
+    previous
+        The version before, if there is one.
+    change_log
+        What changed against it, in Markdown.
+    issues
+        The product's live `KNOWN_ISSUES.md`.
+    """
+    return {
+        "README.md": readme(recipe, surveyed[0].path),
+        "LICENSE": licence(recipe),
+        "CITATION.cff": citation(recipe),
+        "CHANGELOG.md": change_log,
+        "KNOWN_ISSUES.md": issues or NO_ISSUES,
+        "datacite.json": as_json(datacite(recipe, inputs, previous)),
+        "dataset.jsonld": as_json(jsonld(recipe, surveyed)),
+        "provenance/prov.json": as_json(prov(recipe, inputs)),
+    }
+
+
+def address(recipe: Recipe) -> str:
+    """Where the product is described: its DOI if it has one."""
+    return f"https://doi.org/{recipe.product.doi}" if recipe.product.doi else recipe.product.landing_url
+
+
+def how_to_cite(recipe: Recipe) -> str:
+    """One line to cite the version."""
+    product = recipe.product
+    return (
+        f"{product.creator.name} ({product.issued[:4]}): {product.title}, version {product.version}. "
+        f"{product.publisher.name}. {address(recipe)}, accessed YYYY-MM-DD."
+    )
+
+
+def readme(recipe: Recipe, path: str) -> str:
+    """What it is, how to open it, how to cite it."""
+    product = recipe.product
+    grid = product.grid.grid()
+    place = "y, x" if grid.is_ease2 else "lat, lon"
+    return f"""# {product.title}, version {product.version}
+
+{product.summary}
+
+- Days: {product.days[0]} to {product.days[1]}, one file a day, stream {product.stream}
+- Grid: {product.grid.token}, {grid.shape[0]} x {grid.shape[1]} cells ({place})
+- Layer: {layer(product.depth_m)}; `{cell_methods(product)}`
+- Trained on: {product.target}
+- Licence: {product.licence}
+
+## Open it
+
+```python
+import xarray as xr
+ds = xr.open_dataset("{path}")
+good = ds.sm.where((ds.flag & {RECOMMENDED}) == 0)                        # the recommended use
+masks = dict(zip(ds.flag.flag_meanings.split(), ds.flag.flag_masks))          # all flags by name
+```
+
+The whole record as one dataset, from the folder that holds this file (needs kerchunk):
+
+```python
+series = xr.open_mfdataset("refs/*.json", engine="kerchunk", chunks={{}}, combine="nested", concat_dim="time",
+                           data_vars="minimal", coords="minimal", compat="override",
+                           storage_options={{"template_overrides": {{"root": "."}}}})
+```
+
+In QGIS and GDAL: `gdalinfo NETCDF:"{path}":sm`. On the command line: `vadose extract . --lat LAT --lon LON`.
+
+## Check it
+
+`sha256sum -c SHA256SUMS`, or `vadose verify .`.
+
+## Cite it
+
+{how_to_cite(recipe)}
+
+{product.acknowledgement}
+"""
+
+
+def licence(recipe: Recipe) -> str:
+    """Licence of the product and of what it was made from."""
+    product = recipe.product
+    lines = [f"{product.title}, version {product.version}", f"Licence of the data: {product.licence}", "", "Made from:"]
+    lines += [f"- {source.name} {source.version} ({source.producer}): {source.licence}" for source in recipe.inputs]
+    return "\n".join(lines) + "\n"
+
+
+def citation(recipe: Recipe) -> str:
+    """Citation File Format 1.2."""
+    product = recipe.product
+    values = {
+        "cff-version": "1.2.0", "message": "Please cite the version that you used, and the day on which you got it.",
+        "type": "dataset", "title": product.title, "version": product.version, "date-released": product.issued[:10],
+        "authors": [{"name": product.creator.name}], "license": product.licence, "url": product.landing_url,
+        **({"doi": product.doi} if product.doi else {}),
+    }  # fmt: skip
+    # JSON is YAML; quoting is then never in doubt.
+    return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
+
+
+def datacite(recipe: Recipe, inputs: Mapping[str, Any], previous: str | None) -> dict[str, Any]:
+    """DataCite 4.5 metadata; registered by whoever publishes."""
+    product = recipe.product
+    landing = product.landing_url.rstrip("/")
+    related = [{"relatedIdentifier": landing, "relatedIdentifierType": "URL", "relationType": "IsVersionOf"}]
+    if previous:
+        related.append({
+            "relatedIdentifier": f"{landing}/v{previous}", "relatedIdentifierType": "URL",
+            "relationType": "IsNewVersionOf",
+        })  # fmt: skip
+    items = [
+        {
+            "titles": [{"title": f"{source['name']}, version {source['version']}"}], "relatedItemType": "Dataset",
+            "relationType": "IsDerivedFrom", "publisher": source["producer"],
+        }
+        for source in inputs["sources"]
+    ]  # fmt: skip
+    box = geospatial(product.grid.grid(), product.depth_m)
+    names = {"west": "lon_min", "east": "lon_max", "south": "lat_min", "north": "lat_max"}
+    identifier = product.doi or f"{landing}/v{product.version}"
+    return {
+        "schemaVersion": "http://datacite.org/schema/kernel-4.5",
+        "identifiers": [{"identifier": identifier, "identifierType": "DOI" if product.doi else "URL"}],
+        "creators": [{"name": product.creator.name, "nameType": "Organizational"}],
+        "titles": [{"title": product.title}], "publisher": {"name": product.publisher.name},
+        "publicationYear": product.issued[:4], "version": product.version,
+        "types": {"resourceTypeGeneral": "Dataset", "resourceType": "daily gridded fields"},
+        "descriptions": [{"description": product.summary, "descriptionType": "Abstract"}],
+        "dates": [{"date": product.issued[:10], "dateType": "Issued"},
+                  {"date": f"{product.days[0]}/{product.days[1]}", "dateType": "Coverage"}],
+        "rightsList": [{"rights": product.licence}], "subjects": [{"subject": word} for word in KEYWORDS],
+        "formats": ["application/x-netcdf"], "relatedIdentifiers": related, "relatedItems": items,
+        "geoLocations": [{
+            "geoLocationBox": {
+                f"{side}Bound{'Longitude' if side in ('west', 'east') else 'Latitude'}": float(box[f"geospatial_{name}"])
+                for side, name in names.items()
+            }
+        }],
+    }  # fmt: skip
+
+
+def jsonld(recipe: Recipe, surveyed: Sequence[Surveyed]) -> dict[str, Any]:
+    """schema.org Dataset."""
+    product = recipe.product
+    found = geospatial(product.grid.grid(), product.depth_m)
+    box = {key: float(value) for key, value in found.items() if key.endswith(("min", "max"))}
+    landing = product.landing_url.rstrip("/")
+    corners = [box[f"geospatial_{name}"] for name in ("lat_min", "lon_min", "lat_max", "lon_max")]
+    variables = (
+        ("sm", SOIL_MOISTURE, "m3 m-3"), ("sm_uncertainty", f"{SOIL_MOISTURE} standard_error", "m3 m-3"),
+        ("flag", "status_flag", "1"),
+    )  # fmt: skip
+    return {
+        "@context": "https://schema.org/", "@type": "Dataset",
+        "@id": f"{landing}/v{product.version}/", "name": product.title,
+        "description": product.summary, "identifier": address(recipe), "url": product.landing_url,
+        "license": product.licence, "version": product.version, "datePublished": product.issued,
+        "temporalCoverage": f"{product.days[0]}/{product.days[1]}", "keywords": list(KEYWORDS),
+        "spatialCoverage": {
+            "@type": "Place", "geo": {"@type": "GeoShape", "box": " ".join(f"{value:.9g}" for value in corners)},
+        },
+        "creator": {"@type": "Organization", "name": product.creator.name, "url": product.creator.url},
+        "publisher": {"@type": "Organization", "name": product.publisher.name, "url": product.publisher.url},
+        "variableMeasured": [
+            {"@type": "PropertyValue", "name": name, "propertyID": standard_name, "unitText": unit}
+            for name, standard_name, unit in variables
+        ],
+        "distribution": [
+            {
+                "@type": "DataDownload", "contentUrl": f"{landing}/v{product.version}/{item.path}",
+                "encodingFormat": "application/x-netcdf", "contentSize": f"{item.entry['bytes']} B",
+                "sha256": item.entry["sha256"],
+            }
+            for item in (surveyed[0], surveyed[-1])
+        ],
+        "isBasedOn": [{"@type": "Dataset", "name": source.name, "version": source.version} for source in recipe.inputs],
+    }  # fmt: skip
+
+
+def prov(recipe: Recipe, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """W3C PROV in JSON: inputs, cube, model and product, and what was done."""
+    product = recipe.product
+    version = f"vadose:{product.id}-v{product.version}"
+    sources = {f"vadose:input-{k + 1}": source for k, source in enumerate(inputs["sources"])}
+    return {
+        "prefix": {"vadose": product.landing_url},
+        "entity": {
+            version: {"prov:label": product.title},
+            "vadose:cube": {"prov:label": recipe.cube, "vadose:content_hash": inputs["cube"]["content_hash"]},
+            "vadose:model": {"prov:label": f"{recipe.method.name}, split {recipe.method.split}"},
+            **{
+                key: {"prov:label": source["name"], "vadose:version": source["version"]}
+                for key, source in sources.items()
+            },
+        },
+        "activity": {f"vadose:{verb}": {"prov:label": f"vadose {verb}"} for verb in ("ingest", "train", "build")},
+        "agent": {"vadose:creator": {"prov:label": product.creator.name}},
+        "used": {
+            **{f"_:u{k}": {"prov:activity": "vadose:ingest", "prov:entity": key} for k, key in enumerate(sources)},
+            "_:train": {"prov:activity": "vadose:train", "prov:entity": "vadose:cube"},
+            "_:build": {"prov:activity": "vadose:build", "prov:entity": "vadose:model"},
+        },
+        "wasGeneratedBy": {
+            "_:g1": {"prov:entity": "vadose:cube", "prov:activity": "vadose:ingest"},
+            "_:g2": {"prov:entity": "vadose:model", "prov:activity": "vadose:train"},
+            "_:g3": {"prov:entity": version, "prov:activity": "vadose:build"},
+        },
+    }
+
+
+def change_log(recipe: Recipe, previous: str | None, difference: Mapping[str, Any] | None) -> str:
+    """Reason and size of the change; the first line says whether a version scores on fewer cells."""
+    product = recipe.product
+    lines = [f"# {product.title}: change log", "", f"## {product.version} ({product.issued[:10]})", ""]
+    if previous is None or difference is None:
+        lines.append("First version.")
+    else:
+        share = difference["coverage"]
+        fewer = share["new"] < share["old"] - 1e-6
+        first = f"Gives values in {share['new']:.2%} of the expected cells, version {previous} in {share['old']:.2%}"
+        lines.append(f"{first}{': fewer, so compare scores only on the common sample' if fewer else ''}.")
+        lines += ["", "| | |", "|---|---|", f"| days in both | {difference['days']} |"]
+        lines += [f"| {key.replace('_', ' ')} | {value:.6f} m3 m-3 |" for key, value in difference["values"].items()]
+        lines += [f"- {line}" for line in difference["headers"]]
+    if recipe.waivers:
+        lines += ["", "Waivers:", ""]
+        lines += [f"- {waiver.check}: {waiver.reason} (expires with {waiver.expires})" for waiver in recipe.waivers]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,256 @@
+"""What must hold before a version may be published; the result is `gate.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vadose.common import file_sha256, read_json
+from vadose.producer.granules.header import daily_name
+from vadose.producer.provenance import as_json
+from vadose.producer.recipe import Recipe
+from vadose.producer.release import checker, coverage, readers
+from vadose.producer.release.folder import GATE, MANIFEST, SUMS, UNLISTED, Folder, order
+from vadose.producer.release.survey import Surveyed
+
+LISTED_REASONS = 20
+REQUIRED_NAMES = (
+    "README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md", "KNOWN_ISSUES.md", "datacite.json", "stac/collection.json",
+    "dataset.jsonld", "provenance/inputs.json", "provenance/recipe.yaml", "provenance/model.json",
+    "provenance/software.json",
+    "provenance/environment.lock", "provenance/prov.json", "quality/coverage.csv", "quality/validation/run.json",
+    "quality/validation/verdict.json", "quality/validation/scores.parquet",
+)  # fmt: skip
+DATED_NAMES = ("README.md", "CITATION.cff", "CHANGELOG.md", "datacite.json", "dataset.jsonld", "stac/collection.json")
+
+
+@dataclass
+class Result:
+    """One check: the reasons why it failed, none if it passed."""
+
+    check: str
+    reasons: list[str] = field(default_factory=list)
+    waiver: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passed, or has a waiver."""
+        return not self.reasons or self.waiver is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """For `gate.json`: the first reasons, and how many there are."""
+        return {
+            "check": self.check, "passed": self.passed, "failures": len(self.reasons),
+            "reasons": self.reasons[:LISTED_REASONS], "waiver": self.waiver,
+        }  # fmt: skip
+
+
+def gate(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed]) -> list[Result]:
+    """All checks of a version whose manifest is written.
+
+    Parameters
+    ----------
+    folder, recipe
+        The version and its recipe.
+    surveyed
+        One pass over its granules.
+    """
+    manifest = folder.manifest()
+    paths = [item.path for item in surveyed]
+    results = list(granule_results(surveyed))
+    results += [
+        Result("compliance_checker", list(checker.check(folder.path, checker.chosen(surveyed)))),
+        Result("readers", list(readers.check(folder.path, recipe, paths))),
+        Result("days", list(expected_days(recipe, manifest))),
+        Result("header_equality", list(equal_headers(surveyed))),
+        Result("day_outlier", list(coverage.outliers([item.coverage for item in surveyed]))),
+        Result("run_granules", list(run_granules(folder, manifest))),
+        Result("verdict", list(verdict(folder))),
+        Result("licence", list(licences(recipe))),
+        Result("names", list(names(folder, recipe))),
+        Result("listed_files", list(listed_files(folder, manifest))),
+        Result("previous_version", list(previous_files(folder, manifest))),
+        Result("references", list(references(folder, manifest))),
+        Result("waivers_in_force", list(expired_waivers(recipe))),
+    ]
+    waivers = {waiver.check: waiver.reason for waiver in recipe.waivers}
+    for result in results:
+        result.waiver = waivers.get(result.check)
+    return results
+
+
+def write_gate(folder: Folder, recipe: Recipe, results: Sequence[Result]) -> dict[str, Any]:
+    """Write `gate.json`; it names the manifest that it is about."""
+    document = {
+        "schema_version": 1, "product_id": recipe.product.id, "version": recipe.product.version,
+        "manifest_sha256": file_sha256(folder.path / MANIFEST), "passed": all(result.passed for result in results),
+        "checks": [result.as_json() for result in results], "not_asked": readers.missing_programs(),
+        "waivers": [waiver.model_dump() for waiver in recipe.waivers],
+    }  # fmt: skip
+    folder.put(GATE, as_json(document))
+    return document
+
+
+def granule_results(surveyed: Sequence[Surveyed]) -> Iterator[Result]:
+    """One result for each check of granules, with the granules that failed it."""
+    from vadose.producer.release.checks import CHECKS
+
+    for name in (*(name for name, _ in CHECKS), "size"):
+        yield Result(
+            name,
+            [f"{Path(item.path).name}: {why}" for item in surveyed for check, why in item.problems if check == name],
+        )
+
+
+def expected_days(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Expected days minus manifest, and the other way round; no day twice."""
+    first, last = (np.datetime64(day, "D") for day in recipe.product.days)
+    expected = {daily_name(recipe.product, day).path.as_posix() for day in np.arange(first, last + 1)}
+    found = [
+        entry["path"] for entry in manifest["files"] if entry["role"] == "granule" and entry["status"] == "published"
+    ]
+    yield from (f"no granule {Path(path).name}" for path in sorted(expected - set(found)))
+    yield from (f"{Path(path).name} is not expected" for path in sorted(set(found) - expected))
+
+
+def equal_headers(surveyed: Sequence[Surveyed]) -> Iterator[str]:
+    """All headers are equal apart from the closed list."""
+    kinds: dict[str, str] = {}
+    for item in surveyed:
+        kinds.setdefault(str(item.entry["header_sha256"]), item.path)
+    for path in list(kinds.values())[1:]:
+        yield f"{Path(path).name} has another header than {Path(surveyed[0].path).name}"
+
+
+def run_granules(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The run saw exactly these granules."""
+    path = folder.path / "quality" / "validation" / "run.json"
+    if not path.is_file():
+        yield "the release has no run"
+        return
+    seen = seen_hashes(read_json(path))
+    if not seen:
+        yield "run.json holds no hashes of granules"
+        return
+    listed = {Path(entry["path"]).name: entry["sha256"] for entry in manifest["files"] if entry["role"] == "granule"}
+    for name in sorted(set(listed) - set(seen)):
+        yield f"the run did not see {name}"
+    for name in sorted(set(seen) - set(listed)):
+        yield f"the run saw {name}, which is not in the release"
+    for name in sorted(set(listed) & set(seen)):
+        if listed[name] != seen[name]:
+            yield f"the run saw other bytes of {name}; validate again"
+
+
+def seen_hashes(run: Mapping[str, Any]) -> dict[str, str]:
+    """Granules that a run read: file name to SHA-256, from wherever `run.json` lists its first product's files."""
+    products = run.get("products") or []
+    ours = products[0] if isinstance(products, list) and products else products
+    files = ours.get("files", {}) if isinstance(ours, Mapping) else {}
+    pairs = files.items() if isinstance(files, Mapping) else ((item["name"], item["sha256"]) for item in files)
+    return {Path(str(name)).name: str(value) for name, value in pairs if str(name).endswith(".nc")}
+
+
+def verdict(folder: Folder) -> Iterator[str]:
+    """No required gate of the run failed without a waiver."""
+    path = folder.path / "quality" / "validation" / "verdict.json"
+    if not path.is_file():
+        yield "the run has no verdict.json"
+        return
+    document = read_json(path)
+    for item in document["gates"]:
+        failed = item.get("applicable", True) and not item["passed"] and item.get("level") == "required"
+        if failed and not item.get("waiver"):
+            yield f"{item['name']}: {item.get('reason', '')} (figure {item.get('figure')}, limit {item.get('limit')})"
+    if not document["passed"] and not document["gates"]:
+        yield "the run did not pass"
+
+
+def licences(recipe: Recipe) -> Iterator[str]:
+    """A published product allows nothing that one of its inputs does not; an unknown licence allows nothing."""
+    if not recipe.product.publish:
+        return
+    for source in recipe.inputs:
+        if not source.passing_on:
+            yield f"{source.name} ({source.licence}) does not allow passing on derived data"
+        if allows_commercial_use(recipe.product.licence) and not source.commercial_use:
+            yield f"{source.name} ({source.licence}) does not allow commercial use, {recipe.product.licence} does"
+
+
+def allows_commercial_use(licence: str) -> bool:
+    """Whether a licence, by its SPDX name, allows commercial use."""
+    return "NC" not in licence.upper().replace("_", "-").split("-") and "NON-COMMERCIAL" not in licence.upper()
+
+
+def names(folder: Folder, recipe: Recipe) -> Iterator[str]:
+    """Every required name is there, JSON is valid, documents name the right version."""
+    for name in REQUIRED_NAMES:
+        if not (folder.path / name).is_file():
+            yield f"{name} is missing"
+    for path in folder.files():
+        if path.endswith((".json", ".jsonld")):
+            try:
+                json.loads((folder.path / path).read_text(encoding="utf-8"))
+            except (UnicodeDecodeError, json.JSONDecodeError) as error:
+                yield f"{path} is not valid JSON: {error}"
+    for name in DATED_NAMES:
+        place = folder.path / name
+        if place.is_file() and recipe.product.version not in place.read_text(encoding="utf-8"):
+            yield f"{name} does not name version {recipe.product.version}"
+
+
+def listed_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """No file outside the manifest, and none in it that is not there."""
+    listed = {entry["path"] for entry in manifest["files"] if entry["status"] == "published"}
+    found = {path for path in folder.files() if path not in UNLISTED}
+    yield from (f"{path} is not in the manifest" for path in sorted(found - listed))
+    yield from (f"{path} is in the manifest and not in the folder" for path in sorted(listed - found))
+    if not (folder.path / SUMS).is_file():
+        yield f"{SUMS} is missing"
+
+
+def previous_files(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """In a MINOR or PATCH, every granule shared with the previous version has the same bytes."""
+    previous = manifest["previous"]
+    if previous is None or order(previous)[0] != order(folder.version)[0]:
+        return
+    path = folder.root / f"v{previous}" / MANIFEST
+    if not path.is_file():
+        yield f"the manifest of the previous version {previous} is missing"
+        return
+    before = {
+        Path(entry["path"]).name: entry["sha256"] for entry in read_json(path)["files"] if entry["role"] == "granule"
+    }
+    for entry in manifest["files"]:
+        name = Path(entry["path"]).name
+        if name in before and before[name] != entry["sha256"]:
+            yield f"{name} has other bytes than in version {previous}"
+
+
+def references(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """References equal the granules, variable by variable, type and value, in the first and last day of each year."""
+    from vadose.producer.release.references import compare
+
+    granules = [entry["path"] for entry in manifest["files"] if entry["role"] == "granule"]
+    yield from compare(folder.path, granules)
+
+
+def expired_waivers(recipe: Recipe) -> Iterator[str]:
+    """No waiver has expired, and each names a check."""
+    for waiver in recipe.waivers:
+        if order(waiver.expires) <= order(recipe.product.version):
+            yield f"the waiver for {waiver.check} expired with version {waiver.expires}"
+
+
+def failures(results: Iterable[Result]) -> list[str]:
+    """Failed checks in words, one line each."""
+    return [
+        f"{r.check}: {r.reasons[0]}{f' (and {len(r.reasons) - 1} more)' if len(r.reasons) > 1 else ''}"
+        for r in results
+        if not r.passed
+    ]

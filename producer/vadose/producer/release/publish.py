@@ -1,0 +1,226 @@
+"""Sealing a version: read-only, copied and verified if asked, then named in the product's root files."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from vadose.common import GateError, InputError, Progress, file_sha256, read_json, whole_file, write_json
+from vadose.producer.release.folder import GATE, MANIFEST, SIGNATURE, SIGNOFF, SUMS, Folder, order, versions
+from vadose.producer.release.verify import verify
+
+NAMESPACE = "vadose-release"
+READ_ONLY_FILE, READ_ONLY_FOLDER = 0o444, 0o555
+LAST = (SUMS, MANIFEST)
+
+
+def publish(folder: Folder, progress: Progress, *, to: str | None = None, key: Path | None = None) -> bool:
+    """Publish a gated version; return whether anything happened.
+
+    A stop at any point leaves the old release current, and the same call goes on.
+
+    Raises
+    ------
+    GateError
+        If the recipe forbids it, the gate or the sign-off is missing or about another manifest, or a version of this
+        number with other bytes is published.
+    """
+    sha256 = manifest_sha256(folder)
+    entry = folder.entry
+    if entry is not None and entry["manifest_sha256"] != sha256:
+        raise GateError(
+            f"version {folder.version} is published with other bytes", where=str(folder.path),
+            next="raise product.version and product.issued in the recipe and build again",
+        )  # fmt: skip
+    happened = entry is None or _latest(folder.root) is None
+    if entry is None:
+        check_allowed(folder, sha256)
+        if key is not None:
+            sign(folder, key)
+        found = verify(folder.path, progress)
+        if found.damaged:
+            raise InputError(
+                f"{len(found.damaged)} files are damaged: {found.damaged[0]}",
+                where=str(folder.path),
+                next="vadose build RECIPE",
+            )
+        seal(folder.path)
+    if to is not None:
+        happened |= copy(folder, to, progress)
+    if happened:
+        announce(folder, sha256)
+        if to is not None:
+            copy_root(folder.root, to)
+    return happened
+
+
+def manifest_sha256(folder: Folder) -> str:
+    """Hash of the manifest; a version without one is an `InputError`."""
+    path = folder.path / MANIFEST
+    if not path.is_file():
+        raise InputError(
+            "no manifest: the release is not completed", where=str(folder.path), next="vadose release RECIPE --run RUN"
+        )
+    return file_sha256(path)
+
+
+def check_allowed(folder: Folder, sha256: str) -> None:
+    """Refuse a version whose recipe, gate or sign-off does not allow publication."""
+    recipe = folder.recipe()
+    where = str(folder.path)
+    if not recipe.product.publish:
+        raise GateError("the recipe says publish: false", where=where, why=recipe.product.licence)
+    gate = read_json(folder.path / GATE) if (folder.path / GATE).is_file() else None
+    if gate is None or gate["manifest_sha256"] != sha256:
+        raise GateError(
+            "gate.json is missing or about another manifest",
+            where=where,
+            next=f"vadose release {recipe.recipe} --run RUN",
+        )
+    if not gate["passed"]:
+        failed = [item["check"] for item in gate["checks"] if not item["passed"]]
+        raise GateError(
+            f"the gate failed: {', '.join(failed)}", where=where, next="mend what gate.json lists and release again"
+        )
+    if recipe.product.stream == "CDR":
+        note = read_json(folder.path / SIGNOFF) if (folder.path / SIGNOFF).is_file() else None
+        if note is None or note.get("manifest_sha256") != sha256:
+            raise GateError(
+                "stream CDR needs a signoff.json about this manifest", where=where,
+                next=f"look at the pages and maps, then write name, date, looked_at and manifest_sha256 ({sha256})",
+            )  # fmt: skip
+
+
+def sign(folder: Folder, key: Path) -> None:
+    """OpenSSH signature of `SHA256SUMS`."""
+    sums = folder.path / SUMS
+    (folder.path / SIGNATURE).unlink(missing_ok=True)
+    try:
+        subprocess.run(
+            ["ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", NAMESPACE, sums],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except FileNotFoundError as error:
+        raise InputError(
+            "ssh-keygen is not installed", next="install openssh-client, or publish without --key"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise InputError(f"cannot sign: {error.stderr.strip()}", where=str(key)) from error
+
+
+def seal(path: Path) -> None:
+    """Take write permission away from every file and folder of a version."""
+    for place in sorted(path.rglob("*"), reverse=True):
+        place.chmod(READ_ONLY_FOLDER if place.is_dir() else READ_ONLY_FILE)
+    path.chmod(READ_ONLY_FOLDER)
+
+
+def announce(folder: Folder, sha256: str) -> None:
+    """Replace `versions.json`, and last of all `latest.json`."""
+    recipe = folder.recipe()
+    entry = {
+        "version": folder.version, "issued": recipe.product.issued, "status": "current", "reason": None,
+        "doi": recipe.product.doi, "manifest_sha256": sha256,
+    }  # fmt: skip
+    others = [dict(item) for item in versions(folder.root) if item["version"] != folder.version]
+    newest = max([folder.version, *(item["version"] for item in others)], key=order)
+    for item in [*others, entry]:
+        if item["status"] in ("current", "superseded"):
+            item["status"] = "current" if item["version"] == newest else "superseded"
+    write_versions(folder.root, recipe.product.id, [*others, entry])
+    issues = folder.root / "KNOWN_ISSUES.md"
+    if not issues.is_file():
+        with whole_file(issues) as part:
+            part.write_bytes((folder.path / "KNOWN_ISSUES.md").read_bytes())
+    write_latest(folder.root)
+
+
+def write_versions(root: Path, product_id: str, entries: list[dict[str, Any]]) -> None:
+    """`versions.json`, oldest version first."""
+    ordered = sorted(entries, key=lambda item: order(item["version"]))
+    write_json(root / "versions.json", {"schema_version": 1, "product_id": product_id, "versions": ordered})
+
+
+def write_latest(root: Path) -> None:
+    """`latest.json`: the newest version that stands; none stands, no file."""
+    standing = [item for item in versions(root) if item["status"] in ("current", "superseded")]
+    if not standing:
+        (root / "latest.json").unlink(missing_ok=True)
+        return
+    newest = max(standing, key=lambda item: order(item["version"]))
+    write_json(root / "latest.json", {"version": newest["version"], "manifest_sha256": newest["manifest_sha256"]})
+
+
+def _latest(root: Path) -> str | None:
+    path = root / "latest.json"
+    return str(read_json(path)["version"]) if path.is_file() else None
+
+
+def copy(folder: Folder, to: str, progress: Progress) -> bool:
+    """Copy a version to a URL, sums and manifest last, and read it back; whether anything was copied."""
+    import fsspec
+
+    system, base = fsspec.core.url_to_fs(f"{to.rstrip('/')}/{folder.root.name}/{folder.path.name}")
+    names = [name for name in folder.files() if name not in LAST]
+    copied = False
+    for name in progress.track([*names, *LAST], f"copy to {to}"):
+        target = f"{base}/{name}"
+        local = folder.path / name
+        if system.exists(target) and _remote_sha256(system, target) == file_sha256(local):
+            continue
+        system.makedirs(target.rpartition("/")[0], exist_ok=True)
+        partial = f"{target}.part"
+        with local.open("rb") as source, system.open(partial, "wb") as sink:
+            shutil.copyfileobj(source, sink)
+        system.mv(partial, target)
+        if _remote_sha256(system, target) != file_sha256(local):
+            raise InputError(f"{name} was damaged on its way", where=target, next="run the same command again")
+        copied = True
+    return copied
+
+
+def _remote_sha256(system: Any, path: str) -> str:
+    import hashlib
+
+    with system.open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_root(root: Path, to: str) -> None:
+    """Copy the product's root files, `latest.json` last."""
+    import fsspec
+
+    system, base = fsspec.core.url_to_fs(f"{to.rstrip('/')}/{root.name}")
+    for name in ("KNOWN_ISSUES.md", "versions.json", "latest.json"):
+        if (root / name).is_file():
+            system.pipe_file(f"{base}/{name}", (root / name).read_bytes())
+
+
+def withdraw(folder: Folder, reason: str, *, granule: str | None = None) -> None:
+    """Withdraw a published version, or one granule of it; only the product's root files change."""
+    if folder.entry is None:
+        raise GateError(
+            f"version {folder.version} is not published", where=str(folder.path), next="delete the folder instead"
+        )
+    if granule is not None and granule not in {Path(name).name for name in folder.files()}:
+        raise InputError(f"no granule {granule!r} in version {folder.version}", where=str(folder.path))
+    what = f"granule {granule}" if granule else "version"
+    issues = folder.root / "KNOWN_ISSUES.md"
+    text = issues.read_text(encoding="utf-8") if issues.is_file() else "# Known issues\n"
+    title = f"## Withdrawn: {what} of {folder.version}" if granule else f"## Withdrawn: version {folder.version}"
+    if title not in text:
+        with whole_file(issues) as part:
+            part.write_text(f"{text.rstrip()}\n\n{title}\n\n{reason}\n", encoding="utf-8")
+    entries = [dict(item) for item in versions(folder.root)]
+    for item in entries:
+        if item["version"] == folder.version:
+            if granule is None:
+                item |= {"status": "withdrawn", "reason": reason}
+            else:
+                item["withdrawn_granules"] = sorted({*item.get("withdrawn_granules", []), granule})
+    write_versions(folder.root, folder.root.name, entries)
+    write_latest(folder.root)

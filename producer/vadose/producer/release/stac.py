@@ -1,0 +1,116 @@
+"""STAC 1.1: a collection of the product and one item collection a year."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from vadose.producer.granules.header import geospatial
+from vadose.producer.granules.names import parse_name
+from vadose.producer.provenance import as_json
+from vadose.producer.recipe import Recipe
+from vadose.producer.release.survey import Surveyed
+
+VERSION = "1.1.0"
+EXTENSIONS = {
+    "version": "https://stac-extensions.github.io/version/v1.2.0/schema.json",
+    "file": "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "datacube": "https://stac-extensions.github.io/datacube/v2.2.0/schema.json",
+    "scientific": "https://stac-extensions.github.io/scientific/v1.0.0/schema.json",
+}
+# Multihash code of SHA-256 and its length in bytes.
+MULTIHASH = "1220"
+NETCDF = "application/x-netcdf"
+
+
+def stac(recipe: Recipe, surveyed: Sequence[Surveyed]) -> dict[str, str]:
+    """Texts of `stac/collection.json` and `stac/<YYYY>.json` by name."""
+    years: dict[str, list[Surveyed]] = {}
+    for item in surveyed:
+        years.setdefault(parse_name(PurePosixPath(item.path).name).when[:4], []).append(item)
+    texts = {f"stac/{year}.json": as_json(item_collection(recipe, items)) for year, items in sorted(years.items())}
+    return texts | {"stac/collection.json": as_json(collection(recipe, sorted(years)))}
+
+
+def box(recipe: Recipe) -> list[float]:
+    """West, south, east, north."""
+    values = geospatial(recipe.product.grid.grid(), recipe.product.depth_m)
+    return [float(values[f"geospatial_{name}"]) for name in ("lon_min", "lat_min", "lon_max", "lat_max")]
+
+
+def collection(recipe: Recipe, years: Sequence[str]) -> dict[str, Any]:
+    """The product as a STAC collection."""
+    product = recipe.product
+    first, last = product.days
+    scientific = {"sci:doi": product.doi} if product.doi else {}
+    return {
+        "type": "Collection", "stac_version": VERSION, "id": product.id, "title": product.title,
+        "description": product.summary, "license": product.licence if " " not in product.licence else "other",
+        "stac_extensions": sorted(EXTENSIONS.values()), "version": product.version,
+        "keywords": ["soil moisture"], **scientific,
+        "sci:citation": f"{product.creator.name} ({product.issued[:4]}): {product.title}, version {product.version}.",
+        "providers": [
+            {"name": product.creator.name, "roles": ["producer"], "url": product.creator.url},
+            {"name": product.publisher.name, "roles": ["host"], "url": product.publisher.url},
+        ],
+        "extent": {
+            "spatial": {"bbox": [box(recipe)]},
+            "temporal": {"interval": [[f"{first}T00:00:00Z", f"{last}T23:59:59Z"]]},
+        },
+        **_datacube(recipe),
+        "links": [
+            {"rel": "self", "href": "./collection.json", "type": "application/json"},
+            {"rel": "about", "href": product.landing_url},
+            *({"rel": "items", "href": f"./{year}.json", "type": "application/geo+json"} for year in years),
+        ],
+    }  # fmt: skip
+
+
+def _datacube(recipe: Recipe) -> dict[str, Any]:
+    product = recipe.product
+    grid = product.grid.grid()
+    rows, columns = grid.dims
+    west, south, east, north = box(recipe)
+    if grid.is_ease2:
+        west, east = float(grid.x_edges[0]), float(grid.x_edges[-1])
+        south, north = float(grid.y_edges[-1]), float(grid.y_edges[0])
+    common = {"type": "spatial", "reference_system": grid.epsg, "step": grid.step}
+    dims = ["time", rows, columns]
+    units = {"sm": "m3 m-3", "sm_uncertainty": "m3 m-3", "flag": "1"}
+    return {
+        "cube:dimensions": {
+            "time": {"type": "temporal", "extent": [f"{day}T00:00:00Z" for day in product.days], "step": "P1D"},
+            rows: {**common, "axis": "y", "extent": [south, north]},
+            columns: {**common, "axis": "x", "extent": [west, east]},
+        },
+        "cube:variables": {name: {"type": "data", "dimensions": dims, "unit": unit} for name, unit in units.items()},
+    }
+
+
+def item_collection(recipe: Recipe, items: Sequence[Surveyed]) -> dict[str, Any]:
+    """The granules of a year."""
+    return {"type": "FeatureCollection", "features": [item(recipe, surveyed.entry) for surveyed in items]}
+
+
+def item(recipe: Recipe, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """One granule as a STAC item; coordinates are longitude, latitude."""
+    west, south, east, north = box(recipe)
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {
+        "type": "Feature", "stac_version": VERSION, "id": PurePosixPath(entry["path"]).stem,
+        "collection": recipe.product.id,
+        "stac_extensions": [EXTENSIONS["file"], EXTENSIONS["version"]], "bbox": [west, south, east, north],
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {
+            "datetime": None, "start_datetime": entry["start"], "end_datetime": entry["end"],
+            "created": recipe.product.issued, "version": recipe.product.version,
+        },
+        "links": [{"rel": "collection", "href": "./collection.json", "type": "application/json"}],
+        "assets": {
+            "data": {
+                "href": f"../{entry['path']}", "type": NETCDF, "roles": ["data"], "file:size": entry["bytes"],
+                "file:checksum": f"{MULTIHASH}{entry['sha256']}",
+            }
+        },
+    }  # fmt: skip
