@@ -56,8 +56,7 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 
 def _packaged(name: str) -> Path:
-    folder = _recipe_folder()
-    known = {path.stem: path for path in sorted(folder.glob("*.yaml"))} if folder else {}
+    known = _packaged_recipes()
     if name not in known:
         raise UsageError(
             f"no recipe {name!r}", why=f"packaged recipes: {', '.join(known) or 'none installed'}",
@@ -66,10 +65,11 @@ def _packaged(name: str) -> Path:
     return known[name]
 
 
-def _recipe_folder() -> Path | None:
-    if importlib.util.find_spec("vadose.producer") is None:
-        return None
+def _packaged_recipes() -> dict[str, Path]:
+    """The recipes that come with the producer, by name; none where only validation is installed."""
     try:
-        return Path(str(importlib.resources.files("vadose.producer.recipes")))
+        folder = importlib.resources.files("vadose.producer.recipes")
     except ModuleNotFoundError:
-        return None
+        return {}
+    files = sorted(Path(str(file)) for file in folder.iterdir())
+    return {path.stem: path for path in files if path.suffix == ".yaml"}
