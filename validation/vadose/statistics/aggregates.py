@@ -55,8 +55,8 @@ def weighted_mean(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     values, weights = np.asarray(values, float), np.asarray(weights, float)
     if values.ndim == 1 and weights.ndim > 1:
         known = np.isfinite(values)
-        total = weights[..., known].sum(axis=-1)
-        return np.asarray(weights[..., known] @ values[known] / np.where(total > 0, total, np.nan))
+        total = weights @ known.astype(float)
+        return np.asarray(weights @ np.where(known, values, 0.0) / np.where(total > 0, total, np.nan))
     values, weights = np.broadcast_arrays(values, weights)
     mass = np.where(np.isfinite(values), weights, 0.0)
     total = mass.sum(axis=-1)

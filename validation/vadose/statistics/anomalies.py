@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from vadose.statistics import kernels
+
 Floats = npt.NDArray[np.float64]
 
 DAYS_PER_YEAR = 365.25
@@ -39,8 +41,8 @@ def moving_mean(values: npt.ArrayLike, window: int = 35, minimum: int = 10) -> F
     values = np.asarray(values, float)
     if window % 2 == 0:
         raise ValueError(f"a centred window has an odd number of days, got {window}")
-    sums, counts = (_window(one, 0, window // 2) for one in _cumulative(values))
-    return np.asarray(np.where(counts >= minimum, sums / np.maximum(counts, 1.0), np.nan))
+    rows = values.reshape(-1, values.shape[-1])
+    return np.asarray(kernels.moving_mean(rows, window // 2, max(minimum, 1))).reshape(values.shape)
 
 
 def anomaly_35d(values: npt.ArrayLike, minimum: int = 10) -> Floats:

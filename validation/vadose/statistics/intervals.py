@@ -294,9 +294,10 @@ class Pairing:
         return np.asarray(kernels.influence(self.x, self.r, means, np.where(known, gradient, 0.0)))
 
     def estimate(
-        self, metric: Metric, model: Model = "tail_model", level: float = 0.95, minimum: int = MINIMUM_DAYS
-    ) -> Estimate:
-        """The metric of every series with its interval."""
+        self, metric: Metric, model: Model = "tail_model", level: float = 0.95, minimum: int = MINIMUM_DAYS,
+        psi: Floats | None = None,
+    ) -> Estimate:  # fmt: skip
+        """The metric of every series with its interval; `psi` is its influence series if already known."""
         m = self.moments
         constant = np.zeros(m.n.shape, bool)
         for which in metric.varies:
@@ -306,7 +307,7 @@ class Pairing:
         if metric.scale is None:
             few = status_of(m.n, m.n, constant, minimum)
             return Estimate(_from(value, m.n, minimum), nothing, nothing, m.n, nothing, few)
-        run = MODELS[model](self.influence(metric), self.gaps)
+        run = MODELS[model](self.influence(metric) if psi is None else psi, self.gaps)
         status = status_of(m.n, run.n_eff, constant, minimum)
         low, high = limits(value, run.variance, run.n_eff, metric.scale, level)
         shown = (status == CODE["ok"]) | (status == CODE["short"])

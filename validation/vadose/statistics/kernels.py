@@ -75,3 +75,22 @@ def influence(x: Any, r: Any, means: Any, gradient: Any) -> Any:
             value = a * dx + b * dr + c * dx * dx + d * dr * dr + e * dx * dr + f * abs(x[s, t] - r[s, t]) - centre
             psi[s, t] = value if ok else 0.0
     return psi
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def moving_mean(values: Any, half: int, minimum: int) -> Any:
+    """Centred mean over 2 `half` + 1 days, (series, time); NaN with fewer than `minimum` values."""
+    series, days = values.shape
+    out = np.full((series, days), np.nan)
+    total, count = np.zeros(days + 1), np.zeros(days + 1)
+    for s in range(series):
+        for t in range(days):
+            ok = np.isfinite(values[s, t])
+            total[t + 1] = total[t] + (values[s, t] if ok else 0.0)
+            count[t + 1] = count[t] + (1.0 if ok else 0.0)
+        for t in range(days):
+            low, high = max(t - half, 0), min(t + half + 1, days)
+            n = count[high] - count[low]
+            if n >= minimum:
+                out[s, t] = (total[high] - total[low]) / n
+    return out

@@ -96,7 +96,7 @@ def station_labels(ledger: Ledger | None, table: pd.DataFrame) -> npt.NDArray[np
     names = {entry for entry in used if isinstance(entry, str)}
     places = [entry for entry in used if isinstance(entry, Mapping)]
     names |= {str(entry.get("station_id", "")) for entry in places}
-    hit = table["station_id"].isin(names).to_numpy()
+    hit = np.array(table["station_id"].isin(names))
     for entry in places:
         if "lat" in entry and "lon" in entry:
             apart = distance_km(table["lat"].to_numpy(float), table["lon"].to_numpy(float), entry["lat"], entry["lon"])

@@ -17,7 +17,7 @@ from vadose.statistics.aggregates import (
 )
 from vadose.statistics.distributions import t_quantile
 from vadose.statistics.intervals import MINIMUM_DAYS, tail_model
-from vadose.validation.scores import BLOCK, Network
+from vadose.validation.scores import Network, in_threads
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,20 +113,20 @@ def _back(one: Metric, middle: Floats, difference: Floats) -> Floats:
 
 
 def _differences(pair: Pair, one: Metric, network: Network) -> _Differences:
-    count = len(pair.r)
     columns: dict[str, list[Floats]] = {key: [] for key in ("ours", "rival", "variance", "n", "n_eff")}
     sums: list[Floats] = []
-    for start in range(0, count, BLOCK):
-        rows = slice(start, min(start + BLOCK, count))
+
+    def block(rows: slice) -> tuple[dict[str, Floats], Floats]:
         ours, rival = Pairing.of(pair.ours[rows], pair.r[rows]), Pairing.of(pair.rival[rows], pair.r[rows])
         psi = ours.influence(one) - rival.influence(one)
         run = tail_model(psi, ours.gaps)
-        for key, values in (
-            ("ours", evaluate(one, ours.moments)), ("rival", evaluate(one, rival.moments)),
-            ("variance", run.variance), ("n", ours.moments.n), ("n_eff", run.n_eff),
-        ):  # fmt: skip
+        found = {"ours": evaluate(one, ours.moments), "rival": evaluate(one, rival.moments), "n": ours.moments.n}
+        return found | {"variance": run.variance, "n_eff": run.n_eff}, psi.astype(np.float32)
+
+    for found, psi in in_threads(block, len(pair.r)):
+        for key, values in found.items():
             columns[key].append(values)
-        sums.append(psi.astype(np.float32))
+        sums.append(psi)
     joined = {key: np.concatenate(parts) for key, parts in columns.items()}
     n = joined["n"]
     a, b = (_scale(one, np.where(n >= MINIMUM_DAYS, joined[key], np.nan)) for key in ("ours", "rival"))
@@ -141,9 +141,12 @@ def _differences(pair: Pair, one: Metric, network: Network) -> _Differences:
 
 
 def _station_rows(found: _Differences, one: Metric, stations: npt.NDArray[np.str_]) -> pd.DataFrame:
-    tested = np.isfinite(found.difference) & (found.n_eff >= 10)
+    # Twins have no difference and no variance of it: that is equality, not a lack of evidence.
+    twins = (found.difference == 0) & ~np.isfinite(found.variance)
+    tested = np.isfinite(found.difference) & ((found.n_eff >= 10) | twins)
     p = np.where(tested, difference_p_value(found.difference, found.variance, found.n_eff), np.nan)
-    half = t_quantile(0.95, np.nan_to_num(found.n_eff, nan=3.0) - 1.0) * np.sqrt(found.variance)
+    p = np.where(twins, 1.0, p)
+    half = t_quantile(0.95, np.nan_to_num(found.n_eff, nan=3.0) - 1.0) * np.sqrt(np.where(twins, 0.0, found.variance))
     low, high = (_back(one, found.middle, found.difference + side * half) for side in (-1.0, 1.0))
     low, high = (np.where(tested, end, np.nan) for end in (low, high))
     p_adjusted = adjusted(p)
@@ -180,6 +183,9 @@ def _overall(found: _Differences, one: Metric, network: Network, outcomes: pd.Se
     half = float(t_quantile(0.95, max(dof - 1.0, 1.0))) * error if tested else np.nan
     value = float(_back(one, middle, np.asarray(mean)))
     low, high = (float(_back(one, middle, np.asarray(mean + side * half))) for side in (-1.0, 1.0))
+    twins = bool(valid.any() and (found.difference[valid] == 0).all())
+    if twins:
+        value, low, high, p, tested = 0.0, 0.0, 0.0, 1.0, True
     verdict = str(outcome(value, low, high, p, MARGINS[one.name], one.better)) if tested else "not_applicable"
     counts = outcomes.value_counts()
     return pd.DataFrame(

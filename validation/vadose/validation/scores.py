@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +27,7 @@ from vadose.statistics.metrics import is_constant
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 Days = npt.NDArray[np.datetime64]
+Result = TypeVar("Result")
 
 KEY = (
     "product", "version", "method", "seed", "fold", "reference", "stratum_kind", "stratum", "subset", "split",
@@ -158,24 +161,36 @@ def _score(
     weights = {
         name: np.stack([network.weights(mask & np.isfinite(value)) for mask in masks]) for name, value in values.items()
     }
+    present = np.stack([(np.isfinite(x) & np.isfinite(r))[mask].any(axis=0) for mask in masks])
     influence = {name: np.zeros((len(masks), x.shape[1])) for name in values}
-    present = np.zeros((len(masks), x.shape[1]), bool)
     estimates: dict[str, list[Estimate]] = {name: [] for name in values}
-    for start in range(0, len(x), BLOCK):
-        rows = slice(start, min(start + BLOCK, len(x)))
+
+    def block(rows: slice) -> list[tuple[Estimate | None, Floats]]:
         pairing = Pairing.of(x[rows], r[rows], m.rows(rows))
-        matched = pairing.mask
-        for group, mask in enumerate(masks):
-            present[group] |= matched[mask[rows]].any(axis=0)
+        found = []
         for one in metrics:
-            if intervals:
-                estimates[one.name].append(pairing.estimate(one))
-            psi = pairing.influence(one) / np.maximum(pairing.moments.n, 1.0)[:, None]
-            influence[one.name] += weights[one.name][:, rows] @ psi
+            psi = pairing.influence(one)
+            share = weights[one.name][:, rows] / np.maximum(pairing.moments.n, 1.0)
+            found.append((pairing.estimate(one, psi=psi) if intervals else None, share @ psi))
+        return found
+
+    # Blocks are added in their order, so that the sums do not depend on the number of threads.
+    for found in in_threads(block, len(x)):
+        for one, (estimate, part) in zip(metrics, found, strict=True):
+            influence[one.name] += part
+            if estimate is not None:
+                estimates[one.name].append(estimate)
     for one in metrics:
-        found = _joined(estimates[one.name]) if intervals else _bare(one, values[one.name], m)
+        every = _joined(estimates[one.name]) if intervals else _bare(one, values[one.name], m)
         span = present.sum(axis=1)[:, None]
-        yield Scored(one, signal, found, influence[one.name] * span, present)
+        yield Scored(one, signal, every, influence[one.name] * span, present)
+
+
+def in_threads(function: Callable[[slice], Result], stations: int) -> Iterator[Result]:
+    """Results of `function` for blocks of stations, in order; the work is done in as many threads as cores."""
+    blocks = [slice(start, min(start + BLOCK, stations)) for start in range(0, stations, BLOCK)]
+    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
+        yield from pool.map(function, blocks)
 
 
 def _joined(parts: list[Estimate]) -> Estimate:
