@@ -22,7 +22,7 @@ def test_attention_weights_sum_to_one_and_ignore_days_before_the_first(attention
     assert (weights[0, :, :-1] == 0).all()
 
 
-def test_pooled_head_is_the_head_of_the_pooled_state() -> None:
+def test_head_reads_the_present_state_and_the_pooled_one() -> None:
     network, daily, static = example(5)
     with torch.no_grad():
         outputs, _ = network(daily, static, network.start(4))
@@ -31,7 +31,8 @@ def test_pooled_head_is_the_head_of_the_pooled_state() -> None:
         for day in (0, 3, 19):
             lags = range(min(day, 4) + 1)
             pooled = sum(weights[day, :, 4 - lag, None] * hidden[day - lag] for lag in lags)
-            np.testing.assert_allclose(network.head(pooled)[:, 0], outputs[day, :, 0], atol=1e-6)
+            expected = network.head(hidden[day]) + network.context(pooled)
+            np.testing.assert_allclose(expected[:, 0], outputs[day, :, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize(("attention", "layers"), [(0, 1), (5, 1), (3, 2)])

@@ -15,6 +15,8 @@ LOG_VARIANCE = (-8.0, 4.0)
 # Scores stay where their exponential is exact enough; those of days before the first are minus infinity.
 HIGHEST_SCORE = 30.0
 NEVER = -float("inf")
+# Raised when the same settings make another network, so that old checkpoints and models are not taken for new ones.
+FORMAT = 2
 # PyTorch's generator is one for all threads, and every new layer draws from it.
 _DRAWING = threading.RLock()
 
@@ -43,11 +45,12 @@ class State:
 
 
 class RecurrentNetwork(nn.Module):
-    """Linear, ReLU, LSTM, then a Gaussian head on the last state, or on attention over the last states.
+    """Linear, ReLU, LSTM, then a Gaussian head on the last state, with attention also on the pooled last states.
 
     The attention score of the state `l` days back is `ReLU(w h + b)` (form read in DeepCropMapping's public code)
-    plus a learned bias of the lag `l`. The head is linear and the weights sum to one, so that pooling the heads of the
-    states equals the head of the pooled state.
+    plus a learned bias of the lag `l`. The head reads the present state beside the pooled one (our choice: the pooled
+    state alone answers rain too slowly). It is linear and the weights sum to one, so that pooling what it makes of each
+    state equals what it makes of the pooled state.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -58,6 +61,7 @@ class RecurrentNetwork(nn.Module):
         self.head = nn.Linear(shape.hidden, 2)
         if shape.attention:
             self.score = nn.Linear(shape.hidden, 1)
+            self.context = nn.Linear(shape.hidden, 2, bias=False)
             self.lag_bias = nn.Parameter(-torch.arange(shape.attention, dtype=torch.float32).flip(0))
         with torch.no_grad():
             for name, parameter in self.lstm.named_parameters():
@@ -109,12 +113,12 @@ class RecurrentNetwork(nn.Module):
         return hidden, State(h, c, state.scores, state.outputs)
 
     def _finish(self, hidden: Tensor, state: State, *, with_weights: bool = False) -> tuple[Tensor, State, Tensor]:
-        outputs = self.head(hidden)
+        present = self.head(hidden)
         lags = self.shape.attention
         if not lags:
-            return _clamped(outputs), state, outputs.new_ones((*outputs.shape[:2], 1))
+            return _clamped(present), state, present.new_ones((*present.shape[:2], 1))
         scores = torch.cat([state.scores, torch.relu(self.score(hidden)[..., 0]).clamp(max=HIGHEST_SCORE)])
-        outputs = torch.cat([state.outputs, outputs])
+        outputs = torch.cat([state.outputs, self.context(hidden)])
         strength, size = scores.exp(), hidden.shape[0]
         factors = self.lag_bias.exp()
         # Softmax over a sliding window, written as sums over the lags of shifted series.
@@ -128,7 +132,7 @@ class RecurrentNetwork(nn.Module):
         weights = torch.stack([share / total for share in shares], dim=-1) if with_weights else total
         past = lags - 1
         carried = State(state.hidden, state.cell, scores[scores.shape[0] - past :], outputs[outputs.shape[0] - past :])
-        return _clamped(pooled), carried, weights
+        return _clamped(present + pooled), carried, weights
 
 
 def _clamped(outputs: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
-from vadose.producer.methods.network import RecurrentNetwork, Shape, State, initialised
+from vadose.producer.methods.network import FORMAT, RecurrentNetwork, Shape, State, initialised
 from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.dataset import Encoder, Mask, TrainingSet, training_set
@@ -227,7 +227,8 @@ def padded(values: Floats, size: int, axis: int) -> Floats:
 def fingerprint(name: str, inputs: Inputs, fold: Fold, settings: Settings, seed: int) -> str:
     """Hash of everything that decides a training."""
     identity = {
-        "method": name, "settings": settings.model_dump(mode="json"), "seed": seed, "cube": inputs.cube.content_hash,
+        "format": FORMAT, "method": name, "settings": settings.model_dump(mode="json"),
+        "seed": seed, "cube": inputs.cube.content_hash,
         "target": inputs.target, "predictors": inputs.predictors.model_dump(mode="json"), "torch": torch.__version__,
         "fit": hashlib.sha256(np.packbits(fold.mask("fit")).tobytes()).hexdigest(),
     }  # fmt: skip

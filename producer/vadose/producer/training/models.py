@@ -27,6 +27,7 @@ from vadose.common import (
 )
 from vadose.producer.cube import Cube
 from vadose.producer.methods import Block, Inputs, Method, Model, Settings, method, method_settings
+from vadose.producer.methods.network import FORMAT
 from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors, Recipe
 from vadose.producer.training.card import model_card
@@ -137,7 +138,7 @@ def load_model(directory: Path, predictors: Predictors | None = None) -> Ensembl
 
 def _identity(recipe: Recipe, cube: Cube, fold: Fold, settings: Settings, seeds: list[int]) -> str:
     known = {
-        "method": recipe.method.name, "settings": settings.model_dump(mode="json"), "seeds": seeds,
+        "format": FORMAT, "method": recipe.method.name, "settings": settings.model_dump(mode="json"), "seeds": seeds,
         "predictors": recipe.predictors.model_dump(mode="json"), "target": recipe.target,
         "cube": cube.content_hash, "ledger": fold.ledger(), "versions": _versions(),
     }  # fmt: skip
