@@ -172,7 +172,7 @@ def write_matchups(path: Path, places: list[Station]) -> None:
     with netCDF4.Dataset(path, "w") as file:
         for name, size in (("series", 3), ("station", len(places)), ("time", len(DAYS))):
             file.createDimension(name, size)
-        for name, words in (("series", ["vadose", "rival", "in situ"]), ("station", [p.id for p in places])):
+        for name, words in (("series", ["vadose", "rival", "reference"]), ("station", [p.id for p in places])):
             variable = file.createVariable(name, str, (name,))
             variable[:] = np.array(words, dtype=object)
         time = file.createVariable("time", "f8", ("time",))
@@ -186,13 +186,10 @@ def write_run(folder: Path, places: list[Station] | None = None, *, version: str
     places = stations() if places is None else places
     folder.mkdir(parents=True)
     run = {
-        "id": folder.name,
-        "products": [{"name": "vadose", "version": version}],
-        "rivals": [{"name": "rival", "version": "2"}],
-        "period": ["2020-03-01", "2020-05-29"],
-        "mask": "recommended flags",
-        "grid": "0P25DEG",
-        "settings": {},
+        "schema_version": 1,
+        "roles": {"product": "vadose", "previous": None, "rivals": ["rival"], "references": []},
+        "products": {"vadose": {"version": version, "quality": {"variable": "flag", "clear": 399, "keep": []}}},
+        "headline": "stations",
     }
     gates = [
         {
@@ -237,7 +234,7 @@ def write_run(folder: Path, places: list[Station] | None = None, *, version: str
     curves = [
         {
             "figure": "seasonal_cycle",
-            "panel": "all",
+            "panel": "stations",
             "series": name,
             "x": m,
             "y": 0.2 + 0.05 * np.cos(m + k),
@@ -247,6 +244,23 @@ def write_run(folder: Path, places: list[Station] | None = None, *, version: str
         }
         for k, name in enumerate(("vadose", "in situ"))
         for m in months
+    ]
+    shared = {"series": "vadose", "unit": "m3 m-3"}
+    curves += [
+        {
+            "figure": "scatter_density",
+            "panel": "stations/vadose",
+            "x": x,
+            "y": y,
+            "low": 10.0 * k,
+            "high": 0.1,
+            **shared,
+        }
+        for k, (x, y) in enumerate(((0.1, 0.1), (0.112, 0.1), (0.148, 0.136)), 1)
+    ]
+    curves += [
+        {"figure": "reliability", "panel": "stations", "x": x, "y": x - 0.02, "low": x - 0.05, "high": x, **shared}
+        for x in (0.5, 0.8, 0.9, 0.95)
     ]
     pd.DataFrame(curves).to_parquet(folder / "diagnostics" / "curves.parquet", index=False)
     return folder

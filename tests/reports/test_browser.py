@@ -12,10 +12,27 @@ pytestmark = pytest.mark.browser
 
 VERSION = "demo-0p25deg/v1.0.0/"
 PAGES = (
-    "", "demo-0p25deg/", "demo-0p25deg/latest/", "demo-0p25deg/changelog/", "demo-0p25deg/issues/", VERSION,
-    f"{VERSION}strata/", f"{VERSION}stations/", f"{VERSION}gates/", f"{VERSION}download/", f"{VERSION}provenance/",
-    "demo-0p25deg/v1.1.0/", "skill/", "speed/", "methods/", "validation/", "user-guide/", "file-format/", "cite/", "contributing/",
-)  # fmt: skip
+    "",
+    "demo-0p25deg/",
+    "demo-0p25deg/latest/",
+    "demo-0p25deg/changelog/",
+    "demo-0p25deg/issues/",
+    VERSION,
+    f"{VERSION}strata/",
+    f"{VERSION}stations/",
+    f"{VERSION}gates/",
+    f"{VERSION}download/",
+    f"{VERSION}provenance/",
+    "demo-0p25deg/v1.1.0/",
+    "skill/",
+    "speed/",
+    "methods/",
+    "validation/",
+    "user-guide/",
+    "file-format/",
+    "cite/",
+    "contributing/",
+)
 FIRST = "neta-s0-0-05-probe"
 
 
@@ -61,9 +78,14 @@ def visit(browser, built, width: int = 1280, scheme: str = "light") -> Visit:
     page.set_default_timeout(20_000)
     page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda e: faults.append(f"error: {e}"))
-    page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}") if "ERR_ABORTED" not in str(r.failure) else None)
+    page.on(
+        "requestfailed", lambda r: faults.append(f"failed: {r.url}") if "ERR_ABORTED" not in str(r.failure) else None
+    )
     page.on("response", lambda r: faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-    page.on("request", lambda r: None if r.url.startswith((built.url, "blob:", "data:")) else faults.append(f"outside: {r.url}"))
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((built.url, "blob:", "data:")) else faults.append(f"outside: {r.url}"),
+    )
     return found
 
 
@@ -102,7 +124,9 @@ def test_navigation_by_clicks_draws_every_plot_and_loads_plotly_once(desktop: Vi
     desktop.until("document.querySelector('h1').textContent.includes('Stations')")
     assert desktop.drawn() >= 1
     assert page.evaluate("window.still") is True
-    loads = page.evaluate("performance.getEntriesByType('resource').filter((e) => e.name.includes('plotly-vadose')).length")
+    loads = page.evaluate(
+        "performance.getEntriesByType('resource').filter((e) => e.name.includes('plotly-vadose')).length"
+    )
     assert loads == 1
 
 
@@ -182,9 +206,7 @@ def test_tables_are_sorted_by_their_heads(desktop: Visit) -> None:
     head = page.locator("table.sortable th", has_text="difference").first
     head.get_by_role("button").click()
     assert head.get_attribute("aria-sort") == "ascending"
-    values = page.eval_on_selector_all(
-        "table.sortable td data", "found => found.map((e) => Number(e.value))"
-    )
+    values = page.eval_on_selector_all("table.sortable td data", "found => found.map((e) => Number(e.value))")
     assert values == sorted(values)
 
 
@@ -194,7 +216,8 @@ def test_every_trace_type_of_the_bundle_is_drawn(desktop: Visit) -> None:
     desktop.drawn()
     kinds = page.evaluate("""async () => {
       const specs = {
-        scatter: {x: [1, 2], y: [1, 2]}, bar: {x: [1, 2], y: [1, 2]}, box: {q1: [1], median: [2], q3: [3], lowerfence: [0], upperfence: [4]},
+        scatter: {x: [1, 2], y: [1, 2]}, bar: {x: [1, 2], y: [1, 2]},
+        box: {q1: [1], median: [2], q3: [3], lowerfence: [0], upperfence: [4]},
         heatmap: {z: [[1, 2], [3, 4]]}, histogram: {x: [1, 2, 2]}, scattergeo: {lat: [1], lon: [2]},
         choropleth: {locations: ["FRA"], z: [1]}, scatterpolar: {r: [1, 2], theta: [0, 90]},
       };

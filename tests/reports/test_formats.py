@@ -24,7 +24,9 @@ def test_a_negative_number_has_a_true_minus_and_zero_has_no_sign() -> None:
 @given(st.sampled_from(sorted(METRICS)), st.floats(-2, 2))
 def test_a_score_reads_back_within_half_of_its_last_digit(metric: str, value: float) -> None:
     decimals = METRICS[metric].decimals
-    assert float(score_text(metric, value).replace("−", "-")) == pytest.approx(value, abs=0.5 * 10**-decimals * 1.000001)
+    assert float(score_text(metric, value).replace("−", "-")) == pytest.approx(
+        value, abs=0.5 * 10**-decimals * 1.000001
+    )
 
 
 def test_an_interval_without_both_ends_is_left_out() -> None:

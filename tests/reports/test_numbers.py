@@ -143,18 +143,31 @@ def test_figures_of_scores_hold_the_scores(built) -> None:
 
 
 def test_curves_hold_the_diagnostics(built) -> None:
-    spec = json.loads((built.site / "data/figures/demo-0p25deg/v1.0.0/seasonal-cycle-1.json").read_text())
+    spec = json.loads((built.site / "data/figures/demo-0p25deg/v1.0.0/seasonal-cycle-stations.json").read_text())
     curves = pd.read_parquet(built.workspace / "runs" / "first" / "diagnostics" / "curves.parquet")
+    cycles = curves[curves["figure"] == "seasonal_cycle"]
+    assert len(spec["data"]) == 2
     for trace in spec["data"]:
-        assert trace["y"] == curves[curves["series"] == trace["name"]]["y"].tolist()
+        assert trace["y"] == cycles[cycles["series"] == trace["name"]]["y"].tolist()
+
+
+def test_density_counts_the_days_of_the_diagnostics(built) -> None:
+    spec = json.loads((built.site / "data/figures/demo-0p25deg/v1.0.0/density-stations.json").read_text())
+    heat = spec["data"][0]
+    counted = {
+        (heat["x"][j], heat["y"][i]): days for i, row in enumerate(heat["text"]) for j, days in enumerate(row) if days
+    }
+    assert counted == {(0.1, 0.1): 10.0, (0.112, 0.1): 20.0, (0.148, 0.136): 30.0}
 
 
 def test_gates_equal_the_verdict(built) -> None:
     page = (built.site / "demo-0p25deg" / "v1.0.0" / "gates" / "index.html").read_text(encoding="utf-8")
-    rows = re.findall(r'<tr><th scope="row">(\w+)</th><td>(\w+)</td><td>([^<]+)</td>', page)
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th><td class="count">(\w+)</td><td class="count">([^<]+)</td>', page)
     assert rows == [
-        ("complete", "required", "✓ passed"), ("coverage", "advisory", "✗ failed"), ("stability", "advisory", "– not applicable"),
-    ]  # fmt: skip
+        ("complete", "required", "✓ passed"),
+        ("coverage", "advisory", "✗ failed"),
+        ("stability", "advisory", "– not applicable"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,35 @@ from hypothesis import strategies as st
 from vadose.reports.text import plot_text, prose, slugs, text
 
 ATTACKS = (
-    "<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "[a](javascript:alert(1))", "![a](https://evil.example/x.png)",
-    "a | b | c", "--- ", "# heading", "1. list", "- list", "* list", "> quote", "```python", "~~~", "    code", "{: onclick=alert(1) }",
-    "[^1]: note", "[x]: https://evil.example/", "*[HTML]: hyper", "{{ 7*7 }}", "{% raw %}", "**bold** _em_ `code`", "&lt;b&gt; &amp;",
-    '" onmouseover="alert(1)', "https://evil.example/ <https://evil.example/>", "[TOC]", "\\*", "$x^2$", "::: danger",
-)  # fmt: skip
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "[a](javascript:alert(1))",
+    "![a](https://evil.example/x.png)",
+    "a | b | c",
+    "--- ",
+    "# heading",
+    "1. list",
+    "- list",
+    "* list",
+    "> quote",
+    "```python",
+    "~~~",
+    "    code",
+    "{: onclick=alert(1) }",
+    "[^1]: note",
+    "[x]: https://evil.example/",
+    "*[HTML]: hyper",
+    "{{ 7*7 }}",
+    "{% raw %}",
+    "**bold** _em_ `code`",
+    "&lt;b&gt; &amp;",
+    '" onmouseover="alert(1)',
+    "https://evil.example/ <https://evil.example/>",
+    "[TOC]",
+    "\\*",
+    "$x^2$",
+    "::: danger",
+)
 EXTENSIONS = ["admonition", "attr_list", "md_in_html", "tables", "toc", "pymdownx.details", "pymdownx.superfences"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import xarray as xr
 import yaml
 
 from vadose.common import InputError, UsageError, read_json
@@ -87,24 +88,36 @@ class Run:
         return path if path.is_file() else None
 
     @cached_property
+    def roles(self) -> dict[str, Any]:
+        """Who is who: product, previous, rivals, references."""
+        roles = self.run.get("roles")
+        if not isinstance(roles, dict) or not roles.get("product"):
+            raise InputError("names no product under roles", where=str(self.folder / "run.json"))
+        return roles
+
+    @property
     def ours(self) -> str:
-        """The name of the product that the run is about: the first one."""
-        products = self.run.get("products")
-        if isinstance(products, list) and products:
-            return str(products[0]["name"] if isinstance(products[0], dict) else products[0])
-        product = self.run.get("product")
-        if isinstance(product, dict) and "name" in product:
-            return str(product["name"])
-        raise InputError("names no product", where=str(self.folder / "run.json"))
+        """The name of the product that the run is about."""
+        return str(self.roles["product"])
 
     @cached_property
     def products(self) -> list[str]:
-        """Our product first, then its rivals in the order of the run, as far as they have scores."""
+        """Our product, the previous version, rivals in the order of the run, then baselines; all that have scores."""
         known = set(self.scores["product"])
-        listed = [str(p["name"] if isinstance(p, dict) else p) for p in self.run.get("products", [])]
-        listed += [str(p["name"] if isinstance(p, dict) else p) for p in self.run.get("rivals", [])]
-        order = list(dict.fromkeys([self.ours, *listed, *sorted(known)]))
-        return [name for name in order if name in known]
+        listed = [self.ours, self.roles.get("previous") or "", *self.roles.get("rivals", [])]
+        return [name for name in dict.fromkeys([*listed, *sorted(known)]) if name in known]
+
+    @cached_property
+    def period(self) -> tuple[str, str] | None:
+        """First and last day of the match-ups; None in a copy without them."""
+        if self.matchups is None:
+            return None
+        try:
+            with xr.open_dataset(self.matchups) as dataset:
+                days = dataset["time"].to_numpy().astype("datetime64[D]")
+        except (OSError, KeyError, ValueError) as error:
+            raise InputError(f"not a readable match-up file: {error}", where=str(self.matchups)) from error
+        return (str(days[0]), str(days[-1])) if days.size else None
 
     @cached_property
     def versions(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class StationGroup:
     @property
     def gridded(self) -> bool:
         """Whether the series are cells of a gridded reference."""
-        return self.reference != STATIONS
+        return not self.reference.startswith(STATIONS)
 
     @property
     def with_series(self) -> bool:
@@ -48,7 +49,7 @@ def station_groups(run: Run) -> list[StationGroup]:
     """The groups of a run, real stations first."""
     frame = run.stations
     reference = frame["reference"].astype(str) if "reference" in frame else pd.Series(STATIONS, index=frame.index)
-    names = sorted(set(reference), key=lambda name: (name != STATIONS, name))
+    names = sorted(set(reference), key=lambda name: (not name.startswith(STATIONS), name))
     return [StationGroup(run, name, frame[reference == name]) for name in names]
 
 
@@ -140,6 +141,11 @@ class Series:
     days: npt.NDArray[np.datetime64]
     values: npt.NDArray[np.float32]
 
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The position of each station."""
+        return {name: i for i, name in enumerate(self.stations)}
+
     @property
     def rivals(self) -> tuple[str, ...]:
         """Names between our product and the reference."""
@@ -147,8 +153,11 @@ class Series:
 
 
 def read_series(run: Run) -> Series | None:
-    """The match-ups of a run: `values` has the shape (series, station, time), m3 m-3, reference last."""
-    if run.matchups is None:
+    """The match-ups of a run: `values` has the shape (series, station, time), m3 m-3, reference last.
+
+    None where the run holds none, or only groups whose series stay in the run.
+    """
+    if run.matchups is None or not any(group.with_series for group in station_groups(run)):
         return None
     try:
         with xr.open_dataset(run.matchups) as dataset:
@@ -172,9 +181,9 @@ def _words(dataset: xr.Dataset, *names: str) -> list[str]:
 
 def station_columns(series: Series, station: str, own: str, *, redistributable: bool) -> dict[str, Array] | None:
     """The arrays of one station: our product as `own`, rivals, and the station itself where its licence allows."""
-    if station not in series.stations:
+    if station not in series.index:
         return None
-    block = series.values[:, series.stations.index(station), :].astype(float)
+    block = series.values[:, series.index[station], :].astype(float)
     columns = {own: block[0]}
     columns |= {name: block[1 + i] for i, name in enumerate(series.rivals)}
     if redistributable:

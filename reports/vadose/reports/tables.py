@@ -47,6 +47,14 @@ SUBSET_WORDS = {
 }
 
 
+SPLIT_WORDS = {
+    "period_seen": "days and cells that the model has seen in training: not independent",
+    "unknown": "it is not known what the product was trained with",
+}
+# Baselines that every run adds by itself.
+NAMES = {"climatology": "own climatology of other years"}
+
+
 @dataclass(frozen=True)
 class Cell:
     """One score as it stands on a page; `value` is None where it could not be computed."""
@@ -85,6 +93,7 @@ class Table:
     words: tuple[str, ...]
     heads: tuple[Head, ...]
     lines: tuple[Line, ...]
+    note: str = ""
 
 
 def finite(value: Any) -> float | None:
@@ -105,7 +114,7 @@ def score_cell(row: dict[str, Any] | None, note: str = "") -> Cell:
     if value is None:
         return Cell(None, status_text(str(row["status"]), finite(row.get("n"))), row_id(row))
     interval = interval_text(metric, finite(row.get("ci_low")), finite(row.get("ci_high")))
-    words = note or {"short": "interval approximate", "few_effective": "too few independent days for an interval"}.get(
+    words = note or {"short": "interval approximate", "few_effective": "no interval: too few independent days"}.get(
         str(row["status"]), ""
     )
     return Cell(repr(value), score_text(metric, value), row_id(row), interval, words)
@@ -136,7 +145,10 @@ def groups(run: Run) -> list[tuple[str, str, str]]:
     """Reference, split and subset of each overall table; stations and the common sample first."""
     overall = unscaled(run.scores).query("stratum_kind == 'all'")
     found = set(zip(overall["reference"], overall["split"], overall["subset"], strict=True))
-    return sorted(found, key=lambda g: (g[0] != "stations", g[0], g[2] != "common", g[1], g[2]))
+    first = run.run.get("headline")
+    return sorted(
+        found, key=lambda g: (g[0] != first, g[0] != "stations", g[0], g[1] in SPLIT_WORDS, g[2] != "common", g)
+    )
 
 
 def unscaled(scores: pd.DataFrame) -> pd.DataFrame:
@@ -160,17 +172,24 @@ def one(scores: pd.DataFrame, **key: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
+def mask_words(run: Run) -> str:
+    """How our product's own flags were applied."""
+    quality = (run.run.get("products") or {}).get(run.ours, {}).get("quality") or {}
+    if quality.get("clear"):
+        return f"mask: days with ({quality['variable']} & {quality['clear']}) = 0"
+    return "no mask of our product"
+
+
 def sentence(run: Run, reference: str, split: str, subset: str, aggregate: str) -> str:
     """What stands above every table of scores: period, reference, mask, grid, scaling, sample, split, n, interval."""
-    period = run.run.get("period") or []
     parts = [
-        f"Period {period[0]} to {period[1]}" if len(period) == 2 else "",
+        f"Period {run.period[0]} to {run.period[1]}" if run.period else "Period of the version",
         f"reference {reference}",
-        f"mask: {run.run['mask']}" if run.run.get("mask") else "",
-        f"grid: {run.run['grid']}" if run.run.get("grid") else "",
+        mask_words(run),
+        "each product on its own grid, by the cell that holds the series",
         "scaling none",
         SUBSET_WORDS.get(subset, f"sample {subset}" if subset else ""),
-        f"split {split}" if split else "",
+        SPLIT_WORDS.get(split, f"split {split}, independent of training" if split else ""),
         f"{AGGREGATE_WORDS.get(aggregate, aggregate)} over the series",
         "95 % intervals in brackets",
     ]
@@ -188,12 +207,14 @@ def scoreboard(run: Run, reference: str, split: str, subset: str, aggregate: str
     overall = overall[overall["aggregate"] == aggregate]
     metrics = headline_metrics(overall)
     products = [name for name in run.products if name in set(overall["product"])]
+    # Shown where single series are kept: the days behind the table.
     single = scores[(scores["stratum_kind"] == "station") & (scores["metric"] == "bias") & (scores["signal"] == "raw")]
-    days = single.groupby("product")["n"].sum()
-    lines = tuple(_product_line(run, overall, name, metrics, int(days.get(name, 0))) for name in products)
+    sums = single.groupby("product")["n"].sum()
+    days = {name: count(int(sums[name])) if name in sums else "not kept" for name in products}
+    lines = tuple(_product_line(run, overall, name, metrics, days[name]) for name in products)
     return Table(
         caption=f"{AGGREGATE_WORDS.get(aggregate, aggregate).capitalize()} scores against {reference}, {subset} sample"
-        + (f", split {split}" if split else ""),
+        + (f", {SPLIT_WORDS.get(split, f'split {split}')}" if split else ""),
         sentence=sentence(run, reference, split, subset, aggregate),
         first="product",
         words=("series", "days", "coverage"),
@@ -203,15 +224,14 @@ def scoreboard(run: Run, reference: str, split: str, subset: str, aggregate: str
 
 
 def _product_line(
-    run: Run, overall: pd.DataFrame, name: str, metrics: Sequence[tuple[str, str]], days: int | None = None
+    run: Run, overall: pd.DataFrame, name: str, metrics: Sequence[tuple[str, str]], days: str = ""
 ) -> Line:
     rows = [one(overall, product=name, metric=metric, signal=signal) for metric, signal in metrics]
     first = next((row for row in rows if row is not None), None)
-    version = run.versions.get(name, "")
-    label = f"{name} {version}".strip()
+    label = NAMES.get(name) or f"{name} {run.versions.get(name, '')}".strip()
     series = count(finite(first["n"])) if first else "0"
     coverage = percent(finite(first["coverage"])) if first else "not known"
-    words = (series, coverage) if days is None else (series, count(days), coverage)
+    words = (series, days, coverage) if days else (series, coverage)
     return Line(label, words, tuple(score_cell(row) for row in rows))
 
 
@@ -233,7 +253,8 @@ def _stratum_table(
 ) -> Table:
     metrics = headline_metrics(part)
     lines = []
-    for stratum in sorted(set(part["stratum"])):
+    empty = sorted(str(name) for name, rows in part.groupby("stratum") if not (rows["n"] > 0).any())
+    for stratum in sorted(set(part["stratum"]) - set(empty)):
         rows_of = part[part["stratum"] == stratum]
         for name in (name for name in run.products if name in set(rows_of["product"])):
             line = _product_line(run, rows_of, name, metrics)
@@ -245,6 +266,7 @@ def _stratum_table(
         words=("product", "series", "coverage"),
         heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
         lines=tuple(lines),
+        note=f"No independent days of the sample in: {', '.join(empty)}." if empty else "",
     )
 
 
@@ -265,7 +287,7 @@ def outcomes(run: Run) -> list[Outcome]:
     """All overall comparisons of our product with its rivals; what no run compared is `not tested`."""
     frame = run.comparisons
     rivals = [name for name in run.products if name != run.ours]
-    references = sorted({reference for reference, _, _ in groups(run)}, key=lambda r: (r != "stations", r))
+    references = list(dict.fromkeys(reference for reference, _, _ in groups(run)))
     result = []
     for reference in references:
         for rival in rivals:

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from vadose.reports import figures
 from vadose.reports.data import Release, Run
 from vadose.reports.downloads import download
 from vadose.reports.feed import Issue
-from vadose.reports.formats import KEY, METRICS, VOLUME, count, score_text
+from vadose.reports.formats import KEY, METRICS, score_text
 from vadose.reports.output import Output
 from vadose.reports.pages import Page, Renderer, code
-from vadose.reports.stations import STATIONS, Series, StationGroup, read_series, station_groups, station_list
+from vadose.reports.stations import Series, StationGroup, read_series, station_groups, station_list
 from vadose.reports.tables import (
     Table,
     groups,
@@ -29,6 +27,7 @@ from vadose.reports.tables import (
     strata,
     unscaled,
 )
+from vadose.reports.text import slugs
 
 STATIC_ROWS = 200
 
@@ -106,41 +105,42 @@ def _page(version: Version, name: str, title: str, template: str, values: dict[s
 
 def _scoreboard(version: Version, run: Run, renderer: Renderer) -> Page:
     found = groups(run)
-    tables = [
-        {"headline": scoreboard(run, *g), "others": [scoreboard(run, *g, a) for a in other_aggregates(run, g)]}
-        for g in found
-    ]
+    tables = [_folded(run, reference, found) for reference in dict.fromkeys(group[0] for group in found)]
     placed = [renderer.place(figure, version.address) for figure in _figures(run, found)]
     values = {"tables": tables, "outcomes": outcomes(run), "figures": placed, "settings": run.run, "ours": run.ours}
     return _page(version, "index.md", f"{version.title}: scoreboard", "scoreboard.md.jinja", values)
 
 
+def _folded(run: Run, reference: str, found: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    """The headline table of a reference; other averages, samples and splits of it are folded away."""
+    first, *rest = [group for group in found if group[0] == reference]
+    others = [scoreboard(run, *first, aggregate) for aggregate in other_aggregates(run, first)]
+    for group in rest:
+        others += [scoreboard(run, *group), *(scoreboard(run, *group, name) for name in other_aggregates(run, group))]
+    return {"headline": scoreboard(run, *first), "others": others}
+
+
 def _figures(run: Run, found: Sequence[tuple[str, str, str]]) -> list[figures.Figure]:
-    result = [figure for number, group in enumerate(found[:2], 1) if (figure := _intervals(run, group, number))]
-    for panel, rows in figures.curve_panels(run.curves, "seasonal_cycle"):
-        caption = f"Mean seasonal cycle, {panel}: means by month over the matched days."
-        result.append(
-            figures.curve_figure(
-                f"seasonal-cycle-{len(result)}",
-                rows,
-                x_title="month",
-                y_title=f"soil moisture ({VOLUME})",
-                caption=caption,
-                months=True,
-            )
-        )
-    for panel, rows in figures.curve_panels(run.curves, "scatter_density"):
-        days = count(rows["low"].sum())
-        caption = f"Matched days by reference and product value, {panel}, {days} days; the dashed line is equality."
-        result.append(
-            figures.density_figure(
-                f"density-{len(result)}",
-                rows,
-                x_title=f"reference ({VOLUME})",
-                y_title=f"product ({VOLUME})",
-                caption=caption,
-            )
-        )
+    headline: dict[str, tuple[str, str, str]] = {}
+    for group in found:
+        headline.setdefault(group[0], group)
+    result = [figure for k, group in enumerate(headline.values(), 1) if (figure := _intervals(run, group, k))]
+    return [*result, *(figure for reference in headline for figure in _diagnostics(run, reference))]
+
+
+def _diagnostics(run: Run, reference: str) -> list[figures.Figure]:
+    """Seasonal cycle, scatter density and reliability against one reference, from the run's curves."""
+    result = []
+    slug = slugs([reference])[0]
+    cycle = dict(figures.curve_panels(run.curves, "seasonal_cycle")).get(reference)
+    if cycle is not None:
+        result.append(figures.seasonal_figure(f"seasonal-cycle-{slug}", cycle, run.ours, reference))
+    density = dict(figures.curve_panels(run.curves, "scatter_density")).get(f"{reference}/{run.ours}")
+    if density is not None:
+        result.append(figures.density_figure(f"density-{slug}", density, run.ours, reference))
+    reliable = dict(figures.curve_panels(run.curves, "reliability")).get(reference)
+    if reliable is not None:
+        result.append(figures.reliability_figure(f"reliability-{slug}", reliable, reference))
     return result
 
 
@@ -192,7 +192,7 @@ def _station_group(
     renderer.output.add_json(skeleton, figures.series_skeleton(names, own_column(version)))
     return {
         "reference": group.reference,
-        "gridded": group.reference != STATIONS,
+        "gridded": group.gridded,
         "list": f"{version.data}/{name}.json",
         "skeleton": skeleton,
         "series": f"{series_folder(version)}/",
@@ -250,7 +250,12 @@ def _licences(run: Run) -> list[dict[str, Any]]:
     frame = run.stations
     parts = frame.groupby(["network", "licence", "redistributable"], sort=True, dropna=False).size()
     return [
-        {"network": str(network), "licence": str(licence), "redistributable": bool(allowed), "n": int(n)}
+        {
+            "network": str(network),
+            "licence": str(licence) or "not stated",
+            "redistributable": bool(allowed),
+            "n": int(n),
+        }
         for (network, licence, allowed), n in zip(parts.index, parts, strict=True)
     ]
 
@@ -274,15 +279,15 @@ def _gate(gate: dict[str, Any]) -> dict[str, Any]:
         result = "– not applicable"
     else:
         result = "✓ passed" if gate["passed"] else "✗ failed"
-    proved = {True: "yes", False: "no", None: "–"}[gate.get("proved")]
+    proved = {True: "yes", False: "no", None: "–"}[gate.get("proved") if "applicable" not in result else None]
     return {
         "name": str(gate["name"]).replace("_", " "),
-        "level": str(gate.get("level", "required")),
+        "level": str(gate.get("level", "required")).replace("_", " "),
         "result": result,
         "figure": words(gate.get("figure")),
         "limit": words(gate.get("limit")),
         "proved": proved,
-        "reason": words(gate.get("reason")),
+        "reason": words("; ".join(str(gate[k]) for k in ("reason", "waived") if gate.get(k))),
     }
 
 
@@ -304,7 +309,7 @@ def _download(version: Version, release: Release, output: Output, files_url: str
 def _provenance(version: Version, release: Release) -> Page:
     model = release.provenance("model.json") or {}
     inputs = release.provenance("inputs.json") or []
-    listed = inputs.get("inputs", inputs.get("files", [])) if isinstance(inputs, dict) else inputs
+    listed = inputs.get("files", []) if isinstance(inputs, dict) else inputs
     values = {
         "release": release,
         "recipe": release.recipe,
@@ -317,16 +322,16 @@ def _provenance(version: Version, release: Release) -> Page:
 
 def _inputs(listed: Any) -> list[dict[str, Any]]:
     """Input files summed by source: producer, version and licence are the same within one."""
-    frame = pd.DataFrame(listed)
-    if frame.empty:
-        return []
-    for name in ("source", "producer", "version", "licence"):
-        frame[name] = frame[name].fillna("unknown").astype(str) if name in frame else "unknown"
-    frame["bytes"] = frame.get("bytes", 0)
-    parts = frame.groupby(["source", "producer", "version", "licence"], sort=True)["bytes"].agg(["size", "sum"])
+    sums: dict[tuple[str, ...], list[int]] = {}
+    for entry in listed:
+        source = entry.get("product") or str(entry.get("name", "")).rpartition("/")[0] or entry.get("name")
+        words = (source, entry.get("producer"), entry.get("version"), entry.get("licence"))
+        total = sums.setdefault(tuple(str(word or "unknown") for word in words), [0, 0])
+        total[0] += int(entry.get("files", 1))
+        total[1] += int(entry.get("bytes", 0))
     return [
-        {"source": k[0], "producer": k[1], "version": k[2], "licence": k[3], "files": int(n), "bytes": int(total)}
-        for k, (n, total) in zip(parts.index, parts.itertuples(index=False, name=None), strict=True)
+        {"source": key[0], "producer": key[1], "version": key[2], "licence": key[3], "files": n, "bytes": size}
+        for key, (n, size) in sorted(sums.items())
     ]
 
 

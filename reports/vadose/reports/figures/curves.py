@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from vadose.reports.figures.series import IN_SITU
 from vadose.reports.figures.spec import CIVIDIS, DASHES, PALETTE, SYMBOLS, Figure, layout, specification
-from vadose.reports.formats import VOLUME
+from vadose.reports.formats import VOLUME, count
 from vadose.reports.text import plot_text
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -24,9 +26,7 @@ def curve_panels(curves: pd.DataFrame | None, figure: str) -> list[tuple[str, pd
     return [(str(panel), part) for panel, part in rows.groupby("panel", sort=True)]
 
 
-def curve_figure(
-    name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, caption: str, months: bool = False
-) -> Figure:
+def curve_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, caption: str) -> Figure:
     """Lines with markers, one for each series, with a band where the file holds `low` and `high`."""
     traces: list[Any] = []
     for index, (series, part) in enumerate(rows.groupby("series", sort=False)):
@@ -41,8 +41,6 @@ def curve_figure(
             )
         )  # fmt: skip
     axis: dict[str, Any] = {"title": {"text": x_title}}
-    if months:
-        axis |= {"tickmode": "array", "tickvals": list(range(1, 13)), "ticktext": MONTHS}
     figure = go.Figure(traces, layout(xaxis=axis, yaxis={"title": {"text": y_title}}, showlegend=len(traces) > 1))
     columns = ["series", "x", "y", "low", "high"]
     return Figure(name, specification(figure), caption, f"Curves: {y_title} against {x_title}", _table(rows[columns]))
@@ -57,7 +55,52 @@ def _errors(part: pd.DataFrame) -> dict[str, Any]:
     return {"error_y": {"type": "data", "array": up.tolist(), "arrayminus": down.tolist(), "thickness": 1, "width": 2}}
 
 
-def density_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, caption: str) -> Figure:
+def seasonal_figure(name: str, rows: pd.DataFrame, ours: str, reference: str) -> Figure:
+    """Means by month: ours, rivals hidden at first, the reference last in the text colour."""
+    series = list(dict.fromkeys(rows["series"]))
+    truth = next((word for word in series if word in (reference, IN_SITU)), "")
+    order = [ours, *(word for word in series if word not in (ours, truth)), truth]
+    traces = []
+    for index, word in enumerate(word for word in order if word in series):
+        part = rows[rows["series"] == word].sort_values("x", kind="stable")
+        line: dict[str, Any] = {"dash": DASHES[index % len(DASHES)], "width": 2, "color": PALETTE[index % len(PALETTE)]}
+        given: dict[str, Any] = {"visible": True if word in (ours, truth) else "legendonly", "line": line}
+        if word == truth:
+            given |= {"meta": "text", "line": {"width": 2.6}}
+        traces.append(
+            go.Scatter(x=part["x"].tolist(), y=part["y"].tolist(), name=plot_text(word), mode="lines", **given)
+        )
+    axis = {"title": {"text": "month"}, "tickmode": "array", "tickvals": list(range(1, 13)), "ticktext": MONTHS}
+    figure = go.Figure(traces, layout(xaxis=axis, yaxis={"title": {"text": f"soil moisture ({VOLUME})"}}))
+    caption = (
+        f"Mean by calendar month against {reference}, over the series, of the days that all products have. "
+        "Rivals are drawn when chosen in the legend; the table holds the quartiles over the series as low and high."
+    )
+    columns = ["series", "x", "y", "low", "high"]
+    return Figure(name, specification(figure), caption, f"Seasonal cycle against {reference}", _table(rows[columns]))
+
+
+def reliability_figure(name: str, rows: pd.DataFrame, reference: str) -> Figure:
+    """Share of reference values inside the stated intervals, by nominal level; the dashed line is what is claimed."""
+    caption = (
+        f"Share of the values of {reference} inside the stated intervals, by the level that the interval claims, with "
+        "95 % intervals; the dashed line is the claim. The stated uncertainty is that of the training target."
+    )
+    drawn = curve_figure(name, rows, x_title="claimed share", y_title="share inside", caption=caption)
+    claim = {
+        "type": "scatter",
+        "x": [0.5, 0.95],
+        "y": [0.5, 0.95],
+        "mode": "lines",
+        "meta": "text",
+        "hoverinfo": "skip",
+        "line": {"dash": "dash", "width": 1},
+        "showlegend": False,
+    }
+    return replace(drawn, spec={**drawn.spec, "data": [*drawn.spec["data"], claim]}, height=320, width=560)
+
+
+def density_figure(name: str, rows: pd.DataFrame, product: str, reference: str) -> Figure:
     """Scatter density: x reference, y product, `low` the days in that bin; empty bins are not listed."""
     x_bins, y_bins = (np.unique(rows[axis].to_numpy(float)) for axis in ("x", "y"))
     x, y = _regular(x_bins), _regular(y_bins)
@@ -77,12 +120,23 @@ def density_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str,
     figure = go.Figure(
         [heat, diagonal],
         layout(
-            xaxis={"title": {"text": x_title}, "constrain": "domain", "range": [low, high]},
-            yaxis={"title": {"text": y_title}, "scaleanchor": "x", "constrain": "domain", "range": [low, high]},
+            xaxis={
+                "title": {"text": f"{plot_text(reference)} ({VOLUME})"},
+                "constrain": "domain",
+                "range": [low, high],
+            },
+            yaxis={
+                "title": {"text": f"{plot_text(product)} ({VOLUME})"},
+                "scaleanchor": "x",
+                "constrain": "domain",
+                "range": [low, high],
+            },
         ),
     )
     data = {"x": rows["x"].tolist(), "y": rows["y"].tolist(), "days": rows["low"].tolist()}
-    return Figure(name, specification(figure), caption, f"Density of {y_title} against {x_title}", data, 440, 560)
+    days = count(rows["low"].sum())
+    caption = f"Matched days of {product} by the value of {reference}, {days} days; the dashed line is equality."
+    return Figure(name, specification(figure), caption, f"Density of {product} against {reference}", data, 440, 560)
 
 
 def _regular(centres: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -27,6 +27,8 @@ CELLS_ACROSS = 220
 # A window with fewer of its cells filled is a sample of a grid, drawn as points on a map.
 DENSE_SHARE = 0.25
 LIMITS = (0.0, 0.5)
+# More points than this are drawn small and without an outline.
+MANY = 300
 
 Array = npt.NDArray[np.float64]
 
@@ -75,7 +77,8 @@ def station_map(
         chosen = [i for i, v in enumerate(values) if (v is not None) == has_value]
         if not chosen:
             continue
-        marker: dict[str, Any] = {"size": 9 if len(keys) < 300 else 5, "line": {"width": 1, "color": "#555555"}}
+        many = len(keys) > MANY
+        marker: dict[str, Any] = {"size": 5 if many else 9, "line": {"width": 0 if many else 1, "color": "#555555"}}
         if has_value:
             unit = f" ({how.unit})" if how.unit not in ("", "1") else ""
             marker |= {
@@ -95,7 +98,7 @@ def station_map(
         name,
         specification(figure),
         f"{how.label} of {count(len(known))} of {count(len(keys))} series against {reference}. Colours span the middle "
-        "98 % of the values; a cross marks a series whose score could not be computed. Choose a point, or a row of the table.",
+        "98 % of the values; a cross marks a series whose score could not be computed.",
         f"Map of {len(keys)} stations coloured by {how.label}",
         {"station": keys, "lat": lat, "lon": lon, metric: values},
         420,
