@@ -147,7 +147,10 @@ def datacite(recipe: Recipe, inputs: Mapping[str, Any], previous: str | None) ->
         for source in inputs["sources"]
     ]  # fmt: skip
     box = geospatial(product.grid.grid(), product.depth_m)
-    names = {"west": "lon_min", "east": "lon_max", "south": "lat_min", "north": "lat_max"}
+    names = {
+        "westBoundLongitude": "lon_min", "eastBoundLongitude": "lon_max", "southBoundLatitude": "lat_min",
+        "northBoundLatitude": "lat_max",
+    }  # fmt: skip
     identifier = product.doi or f"{landing}/v{product.version}"
     return {
         "schemaVersion": "http://datacite.org/schema/kernel-4.5",
@@ -162,10 +165,7 @@ def datacite(recipe: Recipe, inputs: Mapping[str, Any], previous: str | None) ->
         "rightsList": [{"rights": product.licence}], "subjects": [{"subject": word} for word in KEYWORDS],
         "formats": ["application/x-netcdf"], "relatedIdentifiers": related, "relatedItems": items,
         "geoLocations": [{
-            "geoLocationBox": {
-                f"{side}Bound{'Longitude' if side in ('west', 'east') else 'Latitude'}": float(box[f"geospatial_{name}"])
-                for side, name in names.items()
-            }
+            "geoLocationBox": {side: float(box[f"geospatial_{name}"]) for side, name in names.items()}
         }],
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,27 +134,29 @@ def run_granules(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
     if not path.is_file():
         yield "the release has no run"
         return
-    seen = seen_hashes(read_json(path))
-    if not seen:
-        yield "run.json holds no hashes of granules"
-        return
-    listed = {Path(entry["path"]).name: entry["sha256"] for entry in manifest["files"] if entry["role"] == "granule"}
-    for name in sorted(set(listed) - set(seen)):
-        yield f"the run did not see {name}"
-    for name in sorted(set(seen) - set(listed)):
-        yield f"the run saw {name}, which is not in the release"
-    for name in sorted(set(listed) & set(seen)):
-        if listed[name] != seen[name]:
-            yield f"the run saw other bytes of {name}; validate again"
+    run = read_json(path)
+    ours = run["products"][run["roles"]["product"]]
+    kind = str(ours["content"]).rpartition(" ")[0]
+    expected = granules_content(manifest, sizes_only=kind != "files")
+    if ours["content"] != expected:
+        count = sum(entry["role"] == "granule" for entry in manifest["files"])
+        yield (
+            f"the run saw {ours['files']} granules ({ours['content'][-12:]}), the release has {count} "
+            f"({expected[-12:]}); validate again"
+        )
 
 
-def seen_hashes(run: Mapping[str, Any]) -> dict[str, str]:
-    """Granules that a run read: file name to SHA-256, from wherever `run.json` lists its first product's files."""
-    products = run.get("products") or []
-    ours = products[0] if isinstance(products, list) and products else products
-    files = ours.get("files", {}) if isinstance(ours, Mapping) else {}
-    pairs = files.items() if isinstance(files, Mapping) else ((item["name"], item["sha256"]) for item in files)
-    return {Path(str(name)).name: str(value) for name, value in pairs if str(name).endswith(".nc")}
+def granules_content(manifest: Mapping[str, Any], *, sizes_only: bool) -> str:
+    """The word for the granules' content that a run writes into `run.json`, from the manifest.
+
+    A hash over one line for each granule in the order of names: name and SHA-256, or name and size for products
+    that are too large to be hashed by every run.
+    """
+    granules = [entry for entry in manifest["files"] if entry["role"] == "granule" and entry["status"] == "published"]
+    digest = hashlib.sha256()
+    for entry in sorted(granules, key=lambda entry: Path(entry["path"]).name):
+        digest.update(f"{Path(entry['path']).name} {entry['bytes'] if sizes_only else entry['sha256']}\n".encode())
+    return f"{'names and sizes' if sizes_only else 'files'} {digest.hexdigest()}"
 
 
 def verdict(folder: Folder) -> Iterator[str]:

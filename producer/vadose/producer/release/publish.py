@@ -13,6 +13,7 @@ from vadose.producer.release.verify import verify
 
 NAMESPACE = "vadose-release"
 READ_ONLY_FILE, READ_ONLY_FOLDER = 0o444, 0o555
+STANDING = ("current", "superseded")
 LAST = (SUMS, MANIFEST)
 
 
@@ -127,10 +128,6 @@ def announce(folder: Folder, sha256: str) -> None:
         "doi": recipe.product.doi, "manifest_sha256": sha256,
     }  # fmt: skip
     others = [dict(item) for item in versions(folder.root) if item["version"] != folder.version]
-    newest = max([folder.version, *(item["version"] for item in others)], key=order)
-    for item in [*others, entry]:
-        if item["status"] in ("current", "superseded"):
-            item["status"] = "current" if item["version"] == newest else "superseded"
     write_versions(folder.root, recipe.product.id, [*others, entry])
     issues = folder.root / "KNOWN_ISSUES.md"
     if not issues.is_file():
@@ -140,14 +137,17 @@ def announce(folder: Folder, sha256: str) -> None:
 
 
 def write_versions(root: Path, product_id: str, entries: list[dict[str, Any]]) -> None:
-    """`versions.json`, oldest version first."""
+    """`versions.json`, oldest version first; the newest that stands is the current one."""
     ordered = sorted(entries, key=lambda item: order(item["version"]))
+    standing = [item for item in ordered if item["status"] in STANDING]
+    for item in standing:
+        item["status"] = "current" if item is standing[-1] else "superseded"
     write_json(root / "versions.json", {"schema_version": 1, "product_id": product_id, "versions": ordered})
 
 
 def write_latest(root: Path) -> None:
     """`latest.json`: the newest version that stands; none stands, no file."""
-    standing = [item for item in versions(root) if item["status"] in ("current", "superseded")]
+    standing = [item for item in versions(root) if item["status"] in STANDING]
     if not standing:
         (root / "latest.json").unlink(missing_ok=True)
         return
