@@ -52,7 +52,7 @@ def command(
     lines = [f"{done.pages} pages in {done.docs}: {done.written} files written, {done.removed} removed"]
     if build or serve:
         common.progress.say("MkDocs builds the site")
-        build_site(done.config, address)
+        build_site(done.config, address, issued=done.issued)
         result["site"] = str(site)
         lines.append(f"site in {site}")
     code = common.emit("report", result, "\n".join(lines))

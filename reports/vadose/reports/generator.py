@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from vadose.common import InputError, UsageError
@@ -19,8 +20,10 @@ _SCRIPT = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script>", re
 _DATA = re.compile(rb"type\s*=\s*[\"']?application/(ld\+)?json", re.IGNORECASE)
 
 
-def build_site(config: Path, site_url: str, *, epoch: str = "0") -> Path:
+def build_site(config: Path, site_url: str, *, issued: str = "") -> Path:
     """Run MkDocs, strict, on `config`; returns the folder of the site.
+
+    The dates in its site map are `issued`, since no clock is read.
 
     Raises
     ------
@@ -32,7 +35,7 @@ def build_site(config: Path, site_url: str, *, epoch: str = "0") -> Path:
     environment = os.environ | {
         "NO_MKDOCS_2_WARNING": "1",
         "VADOSE_SITE_URL": site_url,
-        "SOURCE_DATE_EPOCH": epoch,
+        "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(issued).timestamp())) if issued else "0",
     }
     # Never -q: quiet also silences strict, and broken links would pass.
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)]

@@ -35,6 +35,7 @@ class Report:
     written: int
     removed: int
     addresses: tuple[str, ...]
+    issued: str
 
 
 def report(
@@ -79,8 +80,9 @@ def report(
     written, removed = output.write(build / "docs")
     config = yaml.safe_dump(configuration(content, pages, build, project), sort_keys=False, allow_unicode=True)
     written += write_if_changed(build / "mkdocs.yml", config.encode())
+    issued = max((str(release.manifest["issued"]) for release in content.releases), default="")
     return Report(
-        build / "docs", build / "mkdocs.yml", len(pages), written, removed, tuple(page.path for page in pages)
+        build / "docs", build / "mkdocs.yml", len(pages), written, removed, tuple(page.path for page in pages), issued
     )
 
 

@@ -146,8 +146,8 @@ def field_figure(name: str, lat: Array, lon: Array, values: Array, day: str, wha
         f"{what}, {day}, {count(cells)} cells; recommended flags applied, {LIMITS[0]:g} to {LIMITS[1]:g} {VOLUME}.",
         f"Map of soil moisture on {day}",
         data,
-        440,
-        shaped_width(float(np.ptp(lat)), float(np.ptp(lon)), float(lat.mean()), 440),
+        500,
+        shaped_width(float(np.ptp(lat)), float(np.ptp(lon)), float(lat.mean()), 500),
     )
 
 
