@@ -135,6 +135,13 @@ def day_number(day: np.datetime64) -> float:
     return float((day - EPOCH).astype(int))
 
 
+def day_values(product: Product, day: np.datetime64) -> dict[str, npt.NDArray[np.float64]]:
+    """Values of time and, for a mean, of its bounds."""
+    start = day_number(day)
+    bounds = {} if product.day == "solar06" else {"time_bnds": np.array([[start, start + 1.0]])}
+    return {"time": np.array([start + 0.5]), **bounds}
+
+
 def tracking_id(product: Product, name: str) -> str:
     """Version 5 UUID of the landing page's address and the file name."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{product.landing_url.rstrip('/')}/{name}"))
@@ -251,19 +258,19 @@ def geo_transform(grid: Grid) -> str:
 def _time(product: Product, day: np.datetime64) -> tuple[VariableHeader, ...]:
     solar = product.day == "solar06"
     long_name = "UTC day that holds 06:00 local solar time of each cell" if solar else "centre of the UTC day"
-    start = day_number(day)
+    values = day_values(product, day)
     attributes = {
         "standard_name": "time", "long_name": long_name, "axis": "T", "units": "days since 1970-01-01 00:00:00",
         "calendar": "standard", "units_metadata": "leap_seconds: none",
         **({} if solar else {"bounds": "time_bnds"}), "coverage_content_type": "coordinate",
         **({"comment": SOLAR_COMMENT} if solar else {}),
     }  # fmt: skip
-    time = VariableHeader("time", "f8", ("time",), attributes, (1,), values=np.array([start + 0.5]))
+    time = VariableHeader("time", "f8", ("time",), attributes, (1,), values=values["time"])
     if solar:
         return (time,)
     return (
         time,
-        VariableHeader("time_bnds", "f8", ("time", "bnds"), {}, (1, 2), values=np.array([[start, start + 1.0]])),
+        VariableHeader("time_bnds", "f8", ("time", "bnds"), {}, (1, 2), values=values["time_bnds"]),
     )
 
 

@@ -174,9 +174,10 @@ def _dims(dataset: h5py.h5d.DatasetID) -> tuple[str, ...]:
 
 
 def _attributes(item: h5py.h5d.DatasetID | h5py.h5f.FileID) -> dict[str, Any]:
-    found = (h5py.h5a.open(item, index=k) for k in range(h5py.h5a.get_num_attrs(item)))
-    named = ((attribute.name.decode(), attribute) for attribute in found)
-    return {name: _value(attribute) for name, attribute in named if name not in HIDDEN}
+    names: list[bytes] = []
+    # To open by name is several times faster than by position, and a header has 150 attributes.
+    h5py.h5a.iterate(item, lambda name, *_: names.append(name))
+    return {name.decode(): _value(h5py.h5a.open(item, name)) for name in names if name.decode() not in HIDDEN}
 
 
 def _value(attribute: h5py.h5a.AttrID) -> Any:

@@ -26,7 +26,7 @@ from vadose.producer.granules.header import (
     VariableHeader,
     daily_name,
     day_attributes,
-    day_number,
+    day_values,
     granule_header,
 )
 from vadose.producer.granules.rounding import KEPT_BITS, bitround
@@ -124,7 +124,7 @@ class GranuleWriter:
                 # netCDF-C stores text without a closing zero byte; any other memory type would cut the last character.
                 attribute = h5py.h5a.open(file, name.encode())
                 attribute.write(np.array(text.encode("ascii")), mtype=attribute.get_type())
-            for name, values in self._day_values(day).items():
+            for name, values in day_values(self.recipe.product, day).items():
                 h5py.h5d.open(file, name.encode()).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
             sets = {name: h5py.h5d.open(file, name.encode()) for name in FIELDS}
             for offset, name, data in self._chunks(cells):
@@ -134,13 +134,6 @@ class GranuleWriter:
             return bytes(file.get_file_image())
         finally:
             file.close()
-
-    def _day_values(self, day: np.datetime64) -> dict[str, npt.NDArray[np.float64]]:
-        start = day_number(day)
-        values = {"time": np.array([start + 0.5])}
-        if self.recipe.product.day != "solar06":
-            values["time_bnds"] = np.array([[start, start + 1.0]])
-        return values
 
     def _strips(self, cells: Cells) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
         rows, columns = self.grid.shape
@@ -172,7 +165,7 @@ class GranuleWriter:
             file.set_auto_mask(False)
             for name, text in day_attributes(self.recipe.product, day).items():
                 file.setncattr(name, text)
-            for name, values in self._day_values(day).items():
+            for name, values in day_values(self.recipe.product, day).items():
                 file[name][:] = values
             for first, fields in self._strips(cells):
                 for name in FIELDS:

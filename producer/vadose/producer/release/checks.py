@@ -19,7 +19,16 @@ import pyproj
 
 from vadose.common import VadoseError
 from vadose.producer.granules.flags import ALL, OUTSIDE_DOMAIN, WITHOUT_VALUE
-from vadose.producer.granules.header import DEFLATE_LEVEL, FILL, Header, Identity, daily_name, granule_header
+from vadose.producer.granules.header import (
+    DEFLATE_LEVEL,
+    FILL,
+    Header,
+    Identity,
+    daily_name,
+    day_attributes,
+    day_values,
+    granule_header,
+)
 from vadose.producer.granules.names import parse_name
 from vadose.producer.granules.reading import CLOSED_LIST, Granule
 from vadose.producer.granules.rounding import KEPT_BITS, MANTISSA_BITS
@@ -192,10 +201,10 @@ def name(context: Context, granule: Granule) -> Reasons:
         yield f"the recipe's name of this day is {expected.text}"
     if granule.path != context.folder / found.path:
         yield f"the place of this name is {found.path}"
-    header = granule_header(context.recipe, context.identity, day)
+    expected_attributes = {**context.reference.attributes, **day_attributes(product, day)}
     for key in ("id", "tracking_id", "product_version", "product_record", "product_id"):
-        if granule.attributes.get(key) != header.attributes[key]:
-            yield f"{key} is {granule.attributes.get(key)!r}, expected {header.attributes[key]!r}"
+        if granule.attributes.get(key) != expected_attributes[key]:
+            yield f"{key} is {granule.attributes.get(key)!r}, expected {expected_attributes[key]!r}"
 
 
 def extents(context: Context, granule: Granule) -> Reasons:
@@ -211,13 +220,14 @@ def extents(context: Context, granule: Granule) -> Reasons:
         if not _same(attributes.get(f"geospatial_{side}"), np.float64(found)):
             yield f"geospatial_{side} is {attributes.get(f'geospatial_{side}')!r}, the bounds say {float(found)!r}"
     day = np.datetime64(parse_name(granule.path.name).day, "D")
-    header = granule_header(context.recipe, context.identity, day)
-    for variable in header.variables:
-        if variable.values is not None and not np.array_equal(stored[variable.name], variable.values):
+    times = day_values(context.recipe.product, day)
+    for variable in context.reference.variables:
+        expected = times.get(variable.name, variable.values)
+        if expected is not None and not np.array_equal(stored[variable.name], expected):
             yield f"values of {variable.name} are not those of the grid, the layer or the day"
-    for key in ("time_coverage_start", "time_coverage_end"):
-        if attributes.get(key) != header.attributes[key]:
-            yield f"{key} is {attributes.get(key)!r}, the day says {header.attributes[key]!r}"
+    for key, value in day_attributes(context.recipe.product, day).items():
+        if key.startswith("time") and attributes.get(key) != value:
+            yield f"{key} is {attributes.get(key)!r}, the day says {value!r}"
 
 
 def target(context: Context, granule: Granule) -> Reasons:
