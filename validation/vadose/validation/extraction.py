@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 import numpy.typing as npt
 import zarr
 
 from vadose.common import InputError, Progress, silent
 from vadose.validation.products import Product
+from vadose.validation.stored import Stored, open_stored
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -25,6 +25,7 @@ EPOCH = np.datetime64("1970-01-01", "D")
 _BOX = 600
 _SLAB_VALUES = 2**25
 _TIME_UNITS = {"days": 1.0, "hours": 24.0, "minutes": 1440.0, "seconds": 86400.0}
+_CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _PLAUSIBLE = (-0.05, 1.0)
 
 
@@ -120,36 +121,36 @@ def _file_series(product: Product, rows: Integers, columns: Integers, progress: 
     pieces: list[tuple[Days, Floats, Integers, list[Floats]]] = []
     for file in progress.track(product.files, f"reading {product.name}", len(product.files)):
         try:
-            with netCDF4.Dataset(file) as dataset:
-                dataset.set_auto_maskandscale(False)
-                pieces.extend(_file_pieces(dataset, file, product, names, boxes, rows.size))
-        except (OSError, RuntimeError, IndexError) as error:
+            with open_stored(file) as stored:
+                pieces.extend(_file_pieces(stored, file, product, names, boxes, rows.size))
+        except (OSError, RuntimeError, IndexError, KeyError) as error:
             raise InputError(f"cannot be read: {error}", where=f"{file}, variable {product.variable}") from error
     return _joined(product, pieces, rows.size)
 
 
 def _file_pieces(
-    dataset: netCDF4.Dataset, file: Path, product: Product, names: Sequence[str], boxes: Sequence[_Box], cells: int
+    file: Stored, path: Path, product: Product, names: Sequence[str], boxes: Sequence[_Box], cells: int
 ) -> Iterator[tuple[Days, Floats, Integers, list[Floats]]]:
     """For each slab of days of a file: days, values (cell, day), values taken by flags, further variables."""
-    if product.variable not in dataset.variables:
-        raise InputError(
-            f"no variable {product.variable!r}; the file holds {', '.join(dataset.variables)}", where=str(file)
-        )
-    days = _days(dataset, file, product.variable)
+    there = file.names()
+    if product.variable not in there:
+        raise InputError(f"no variable {product.variable!r}; the file holds {', '.join(there)}", where=str(path))
+    days = _days(file, path, product.variable)
     area = sum((box.rows.stop - box.rows.start) * (box.columns.stop - box.columns.start) for box in boxes)
     step = max(int(_SLAB_VALUES // max(area, 1)), 1)
     for start in range(0, days.size, step):
         slab = slice(start, min(start + step, days.size))
-        stored = [_read(dataset[name], slab, boxes, cells) for name in names]
+        stored = [_read(file.array(name), slab, boxes, cells) for name in names]
         values = _scaled(stored[0], product)
         flagged = np.zeros(cells, np.int64)
-        if product.quality is not None and product.quality.variable in dataset.variables:
-            flags = _read(dataset[product.quality.variable], slab, boxes, cells)
+        if product.quality is not None and product.quality.variable in there:
+            flags = _read(file.array(product.quality.variable), slab, boxes, cells)
             good = product.quality.good(flags)
             flagged = (~good & np.isfinite(values)).sum(axis=1)
             values = np.where(good, values, np.float32(np.nan))
-        extra = [_missing(one, dataset[name]) for one, name in zip(stored[1:], names[1:], strict=True)]
+        extra = [
+            _missing(one, file.attribute(name, "_FillValue")) for one, name in zip(stored[1:], names[1:], strict=True)
+        ]
         yield days[slab], values, flagged, extra
 
 
@@ -174,38 +175,38 @@ def _scaled(stored: npt.NDArray[Any], product: Product) -> Floats:
     return values * np.float32(product.factor) + np.float32(product.offset)
 
 
-def _missing(stored: npt.NDArray[Any], variable: Any) -> Floats:
+def _missing(stored: npt.NDArray[Any], fill: Any) -> Floats:
     values = stored.astype(np.float32)
-    fill = getattr(variable, "_FillValue", None)
     if fill is not None:
         values[stored == fill] = np.nan
     return values
 
 
-def _days(dataset: netCDF4.Dataset, file: Path, name: str) -> Days:
+def _days(file: Stored, path: Path, name: str) -> Days:
     """Days of a file from its time coordinate, else from the eight digits in its name."""
-    variable = dataset[name]
-    time = next((dataset[d] for d in variable.dimensions if d in dataset.variables and _is_time(dataset[d])), None)
-    if time is None:
-        time = dataset.variables.get("time")
-    if time is not None and _is_time(time):
-        unit, _, since = str(time.units).partition(" since ")
-        per_day = _TIME_UNITS.get(unit.strip().lower().rstrip("s") + "s")
-        if per_day is not None and getattr(time, "calendar", "standard") in (
-            "standard", "gregorian", "proleptic_gregorian",
-        ):  # fmt: skip
-            reference = np.datetime64(since.strip().split("+")[0].removesuffix("UTC").strip().replace(" ", "T"), "s")
-            seconds = np.round(np.atleast_1d(np.asarray(time[:], float)) / per_day * 86400.0)
-            return np.asarray((reference + seconds.astype("timedelta64[s]")).astype("datetime64[D]"))
-        raise InputError(f"time units {time.units!r} or calendar are not known", where=str(file))
-    match = re.search(r"(?<!\d)(\d{4})(\d{2})(\d{2})(?!\d)", file.name)
+    there = file.names()
+    for time in (file.first_dimension(name), "time"):
+        units = str(file.attribute(time, "units", "")) if time in there else ""
+        if " since " in units:
+            calendar = str(file.attribute(time, "calendar", "standard"))
+            return _decoded(np.atleast_1d(np.asarray(file.array(time)[...], float)), units, calendar, path)
+    match = re.search(r"(?<!\d)(\d{4})(\d{2})(\d{2})(?!\d)", path.name)
     if match is None:
-        raise InputError("no time coordinate and no YYYYMMDD in the file name", where=str(file))
+        raise InputError("no time coordinate and no YYYYMMDD in the file name", where=str(path))
     return np.array([f"{match[1]}-{match[2]}-{match[3]}"], "datetime64[D]")
 
 
-def _is_time(variable: Any) -> bool:
-    return " since " in str(getattr(variable, "units", ""))
+def _decoded(values: npt.NDArray[np.float64], units: str, calendar: str, path: Path) -> Days:
+    unit, _, since = units.partition(" since ")
+    per_day = _TIME_UNITS.get(unit.strip().lower().rstrip("s") + "s")
+    if per_day is None or calendar not in _CALENDARS:
+        raise InputError(f"time units {units!r} or calendar {calendar!r} are not known", where=str(path))
+    try:
+        reference = np.datetime64(since.strip().split("+")[0].removesuffix("UTC").strip().replace(" ", "T"), "s")
+    except ValueError as error:
+        raise InputError(f"time units {units!r} have no readable date", where=str(path)) from error
+    seconds = np.round(values / per_day * 86400.0).astype("timedelta64[s]")
+    return np.asarray((reference + seconds).astype("datetime64[D]"))
 
 
 def _joined(product: Product, pieces: Sequence[tuple[Days, Floats, Integers, list[Floats]]], cells: int) -> Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -197,13 +197,37 @@ def _all_cells(product: Product) -> tuple[Integers, Integers]:
     return grid[0], grid[1]
 
 
+@dataclass(frozen=True)
+class CellSeries:
+    """Series of some cells of a product; `cells` are flat indices of its grid, ascending."""
+
+    cells: Integers
+    series: Series
+
+
+def read_cells(product: Product, references: Sequence[Reference], progress: Progress = silent) -> CellSeries:
+    """Read every cell that any station of the references may meet, each file once."""
+    cells = np.unique(np.concatenate([flat for one in references for flat, _ in _candidates(one, product)]))
+    columns = product.geometry.shape[1]
+    if cells.size == 0:
+        nothing = Series(references[0].days[:1], np.zeros((0, 1), np.float32), None, np.zeros(0, np.int64))
+        return CellSeries(cells.astype(np.int64), nothing)
+    return CellSeries(cells, extract(product, cells // columns, cells % columns, progress))
+
+
 def match(
-    reference: Reference, products: Sequence[Product], *, allow_day_mismatch: bool = False, progress: Progress = silent
+    reference: Reference,
+    products: Sequence[Product],
+    *,
+    read: Mapping[str, CellSeries] | None = None,
+    allow_day_mismatch: bool = False,
+    progress: Progress = silent,
 ) -> Matched:
     """Bring every product to the stations and days of a reference.
 
     A station takes the cell that contains it; where that has no value at all, the nearest cell with values whose
-    centre lies within one cell size, and the distance is kept. Without any it has `no_cell`.
+    centre lies within one cell size, and the distance is kept. Without any it has `no_cell`. `read` holds the series
+    by product where they are read already.
 
     Raises
     ------
@@ -212,7 +236,8 @@ def match(
     UsageError
         If the day convention of no station can be converted to that of our product.
     """
-    found = [_at_stations(reference, product, progress) for product in products]
+    read = read or {product.name: read_cells(product, [reference], progress) for product in products}
+    found = [_at_stations(reference, product, read[product.name]) for product in products]
     if (found[0].placed.row < 0).all():
         raise InputError(
             f"no station lies in or near a cell of {products[0].name} with values", where=reference.name,
@@ -234,7 +259,7 @@ def match(
         reference=reference, names=tuple(product.name for product in products), values=np.stack(values),
         uncertainty=None if uncertainty is None else _on(uncertainty, ours.series.days, reference.days, ours.index),
         placed=tuple(one.placed for one in found), mismatch=mismatch,
-        flagged=np.where(ours.index >= 0, ours.series.flagged[np.maximum(ours.index, 0)], 0),
+        flagged=_flagged(ours),
     )  # fmt: skip
 
 
@@ -250,6 +275,12 @@ class _AtStations:
         return _on(self.series.values, self.series.days, days, self.index)
 
 
+def _flagged(ours: _AtStations) -> Integers:
+    if ours.series.flagged.size == 0:
+        return np.zeros(ours.index.size, np.int64)
+    return np.where(ours.index >= 0, ours.series.flagged[np.maximum(ours.index, 0)], 0)
+
+
 def _on(values: Floats, own: Days, wanted: Days, index: Integers) -> Floats:
     """Values of the chosen rows on other days, (station, time)."""
     out = np.full((index.size, wanted.size), np.nan, np.float32)
@@ -261,22 +292,29 @@ def _on(values: Floats, own: Days, wanted: Days, index: Integers) -> Floats:
     return out
 
 
-def _at_stations(reference: Reference, product: Product, progress: Progress) -> _AtStations:
+def _own_cells(reference: Reference, product: Product) -> Integers:
+    """Flat index of the cell that contains each station, -1 outside the grid."""
     lat, lon = (reference.table[name].to_numpy(float) for name in ("lat", "lon"))
-    columns = product.geometry.shape[1]
-    inside = product.geometry.containing(lat, lon)
-    own = np.where(inside[0] >= 0, inside[0] * columns + inside[1], -1)
+    row, column = product.geometry.containing(lat, lon)
+    return np.where(row >= 0, row * product.geometry.shape[1] + column, -1)
+
+
+def _candidates(reference: Reference, product: Product) -> list[tuple[Integers, npt.NDArray[np.float64]]]:
+    """For each station the cells that it may take, nearest first, with their distances in km."""
+    lat, lon = (reference.table[name].to_numpy(float) for name in ("lat", "lon"))
     near = _nearby(product.geometry, lat, lon)
-    if reference.kind == "cells":
-        # A map is compared cell by cell: a neighbour is another cell of the same map.
-        near = [(flat[flat == one], apart[flat == one]) for (flat, apart), one in zip(near, own, strict=True)]
-    cells = np.unique(np.concatenate([flat for flat, _ in near]))
-    if cells.size == 0:
-        nothing = np.full(lat.size, -1, np.int64)
-        placed = Placed(nothing, nothing, np.full(lat.size, np.nan), np.zeros(lat.size, bool))
-        days = reference.days[:1]
-        return _AtStations(Series(days, np.zeros((0, 1), np.float32), None, np.zeros(1, np.int64)), nothing, placed)
-    series = extract(product, cells // columns, cells % columns, progress)
+    if reference.kind != "cells":
+        return near
+    # A map is compared cell by cell: a neighbour is another cell of the same map.
+    own = _own_cells(reference, product)
+    return [(flat[flat == one], apart[flat == one]) for (flat, apart), one in zip(near, own, strict=True)]
+
+
+def _at_stations(reference: Reference, product: Product, read: CellSeries) -> _AtStations:
+    lat = reference.table["lat"].to_numpy(float)
+    columns = product.geometry.shape[1]
+    own, near = _own_cells(reference, product), _candidates(reference, product)
+    cells, series = read.cells, read.series
     filled: npt.NDArray[np.bool_] = np.asarray(np.isfinite(series.values).any(axis=1))
     index = np.full(lat.size, -1, np.int64)
     distance = np.full(lat.size, np.nan)
@@ -289,7 +327,7 @@ def _at_stations(reference: Reference, product: Product, progress: Progress) -> 
         if chosen >= 0:
             index[station], distance[station] = chosen, apart_of[chosen]
             contains[station] = cells[chosen] == own[station]
-    flat = np.where(index >= 0, cells[np.maximum(index, 0)], -1)
+    flat = np.where(index >= 0, cells[np.maximum(index, 0)], -1) if cells.size else index
     placed = Placed(
         np.where(flat >= 0, flat // columns, -1), np.where(flat >= 0, flat % columns, -1), distance, contains
     )

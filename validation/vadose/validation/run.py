@@ -20,9 +20,8 @@ from vadose.common import Progress, UsageError, file_sha256, read_json, silent, 
 from vadose.validation import comparisons, diagnostics, scores, suite
 from vadose.validation.audit import find_ledger
 from vadose.validation.cards import Card, load_card
-from vadose.validation.extraction import extract
 from vadose.validation.gates import verdict
-from vadose.validation.matching import Reference, cell_reference, station_reference
+from vadose.validation.matching import Reference, cell_reference, read_cells, station_reference
 from vadose.validation.products import Product, open_product
 from vadose.validation.recipes import Recipe, load_recipe
 from vadose.validation.stations import open_stations
@@ -208,10 +207,11 @@ def run_validation(
     if before is not None:
         progress.say(f"{out} is finished")
         return before
-    days = _product_days(opened.suite.product)
+    references = _references(settings, opened, progress)
+    read = {product.name: read_cells(product, references, progress) for product in opened.suite.products}
     tables: dict[str, suite.Tables] = {}
-    for reference in _references(settings, opened, progress):
-        tables[reference.name] = suite.evaluate(opened.suite, reference, days, progress)
+    for reference in references:
+        tables[reference.name] = suite.evaluate(opened.suite, reference, read, progress)
     target = opened.recipe.target if opened.recipe else None
     taught = next((one.name for one in opened.references if one.variable == target), None)
     evidence = suite.evidence(opened.suite, tables, taught)
@@ -221,24 +221,6 @@ def run_validation(
     with whole_directory(out) as part:
         _write(part, opened, tables, judged)
     return judged
-
-
-def _product_days(product: Product) -> Any:
-    """First and last day of a product, from one of its cells."""
-    cell = product.gathered[:1] if product.gathered is not None else np.zeros(1, np.int64)
-    columns = product.geometry.shape[1]
-    if product.gathered is None and len(product.files) > 1:
-        ends = [_one_file(product, product.files[0]), _one_file(product, product.files[-1])]
-        return np.array([ends[0][0], ends[1][-1]])
-    days = extract(product, cell // columns, cell % columns).days
-    return np.array([days[0], days[-1]])
-
-
-def _one_file(product: Product, file: Path) -> Any:
-    from dataclasses import replace
-
-    zero = np.zeros(1, np.int64)
-    return extract(replace(product, files=(file,)), zero, zero).days
 
 
 def _references(settings: Settings, opened: Opened, progress: Progress) -> list[Reference]:

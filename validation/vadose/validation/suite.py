@@ -16,7 +16,7 @@ from vadose.statistics.aggregates import FEWEST_CLUSTERS
 from vadose.validation import comparisons, diagnostics, scores
 from vadose.validation.audit import Ledger, global_index, seen, station_labels
 from vadose.validation.gates import CLIMATOLOGY, Evidence
-from vadose.validation.matching import Matched, Reference, clusters, match, trimmed
+from vadose.validation.matching import CellSeries, Matched, Reference, clusters, match, trimmed
 from vadose.validation.products import Product
 from vadose.validation.scores import Network, Sample
 
@@ -69,7 +69,10 @@ class Tables:
 
 
 def evaluate(
-    suite: Suite, reference: Reference, days: npt.NDArray[np.datetime64], progress: Progress = silent
+    suite: Suite,
+    reference: Reference,
+    read: Mapping[str, CellSeries],
+    progress: Progress = silent,
 ) -> Tables:
     """Score all products at one reference.
 
@@ -79,15 +82,15 @@ def evaluate(
         Products and ledger.
     reference
         Stations, or cells of a gridded reference.
-    days
-        First and last day of our product; the reference is trimmed to them.
+    read
+        Series of all products; the reference is trimmed to the days of ours.
     progress
         Where to report.
     """
+    days = read[suite.product.name].series.days
     matched = match(
-        trimmed(reference, days[0], days[-1]), suite.products, allow_day_mismatch=suite.allow_day_mismatch,
-        progress=progress,
-    )  # fmt: skip
+        trimmed(reference, days[0], days[-1]), suite.products, read=read, allow_day_mismatch=suite.allow_day_mismatch
+    )
     matched = _with_climatology(matched)
     reference = matched.reference
     usable = ~matched.mismatch | suite.allow_day_mismatch
