@@ -29,6 +29,12 @@ def test_a_large_block_counts_as_much_as_a_small_one() -> None:
     assert block_quantile(scores, block) == 18.0
 
 
+def test_few_blocks_do_not_turn_one_outlier_into_the_interval() -> None:
+    scores = np.append(np.tile(np.linspace(0, 1, 101), 4), 50.0)
+    block = np.append(np.repeat(np.arange(4), 101), 3)
+    assert block_quantile(scores, block) == pytest.approx(0.9, abs=0.02)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 30), st.integers(0, 2**31))
 def test_quantile_does_not_depend_on_the_order_of_values(blocks: int, seed: int) -> None:

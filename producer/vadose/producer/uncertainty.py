@@ -118,13 +118,14 @@ UNCALIBRATED = Calibration(HALF_WIDTH, None, {}, {"all": 0})
 def block_quantile(scores: Doubles, block: npt.NDArray[np.integer], level: float = LEVEL) -> float:
     """The quantile of scores in which every block has equal weight, at ceil((K + 1) level) / K for K blocks.
 
-    With so few blocks that this exceeds 1, the greatest score.
+    With so few blocks that this exceeds 1 (8 or fewer at 0.9) no finite quantile could promise the level: then the
+    quantile at the level itself, which is right on average over draws of the blocks but not for each.
     """
     names, inverse, counts = np.unique(block, return_inverse=True, return_counts=True)
     share = np.ceil((names.size + 1) * level - 1e-9) / names.size
     order = np.argsort(scores, kind="stable")
     mass = np.cumsum(1.0 / (names.size * counts[inverse.reshape(-1)][order]))
-    place = int(np.searchsorted(mass, min(share, 1.0) - 1e-12))
+    place = int(np.searchsorted(mass, (share if share <= 1.0 else level) - 1e-12))
     return float(scores[order][min(place, scores.size - 1)])
 
 
