@@ -23,6 +23,8 @@ const scoreText = (list, metric, row) => {
   return (list.scores[metric].signed && value > 0 ? `+${text}` : text).replace("-", "−");
 };
 
+const degrees = (value, plus, minus) => `${Math.abs(value).toFixed(3)}° ${value < 0 ? minus : plus}`;
+
 class StationPage {
   constructor(root, list) {
     this.root = root;
@@ -93,8 +95,12 @@ class StationPage {
     head.append(element("a", name[row], { href: `?station=${key[row]}`, "data-key": key[row] }));
     const cells = [network[row], depth[row], cover[row]].map((text) => element("td", text));
     const scores = Object.keys(this.list.scores).map((metric) => {
-      const value = this.list.scores[metric].values[row];
-      return element("td", scoreText(this.list, metric, row), { class: "number", ...(value === null ? {} : { "data-value": value }) });
+      const { values, rows } = this.list.scores[metric];
+      const text = scoreText(this.list, metric, row);
+      if (values[row] === null) return element("td", text, { class: "status" });
+      const cell = element("td", "", { class: "number" });
+      cell.append(element("data", text, { value: values[row], "data-score": rows[row] }));
+      return cell;
     });
     const line = document.createElement("tr");
     line.dataset.key = key[row];
@@ -159,7 +165,7 @@ class StationPage {
 
   summary(row) {
     const c = this.list.columns;
-    const place = `${c.name[row]} (${c.network[row]}), ${c.lat[row].toFixed(3)}° N, ${c.lon[row].toFixed(3)}° E, depth ${c.depth[row]}, cell centre at ${c.distance_km[row] ?? "unknown"} km.`;
+    const place = `${c.name[row]} (${c.network[row]}), ${degrees(c.lat[row], "N", "S")}, ${degrees(c.lon[row], "E", "W")}, depth ${c.depth[row]}, cell centre at ${c.distance_km[row] ?? "unknown"} km.`;
     const scores = Object.keys(this.list.scores).map((metric) => `${this.list.scores[metric].label} ${scoreText(this.list, metric, row) || "not computed"}`);
     const values = c.redistributable[row] ? "" : " The licence of this station does not allow passing its values on: only the products are drawn.";
     return `${place} ${scores.join(", ")}, ${c.n[row] ?? 0} days.${values}`;

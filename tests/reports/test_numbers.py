@@ -10,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from vadose.reports.data import Run
 from vadose.reports.formats import row_id, score_text, status_text
+from vadose.reports.tables import outcomes
 
 HEADLINE = {("r", "raw"), ("r", "anomaly_35d"), ("ubrmsd", "raw"), ("bias", "raw")}
 
@@ -172,9 +174,18 @@ def test_gates_equal_the_verdict(built) -> None:
 
 @pytest.mark.parametrize(
     ("metric", "outcome"),
-    [("R", "▲ better"), ("anomaly R (35 days)", "▼ worse"), ("ubRMSD", "= equal"), ("bias", "– not tested")],
+    [("R", "▲ better"), ("anomaly R (35 days)", "▼ worse"), ("ubRMSD", "= equal")],
 )
 def test_outcomes_are_those_of_the_run(built, metric: str, outcome: str) -> None:
     page = (built.site / "demo-0p25deg" / "v1.0.0" / "index.html").read_text(encoding="utf-8")
     line = next(line for line in page.splitlines() if f"<td>{metric}</td>" in line and "outcome" in line)
     assert outcome in line
+    assert "– not tested in this run: bias." in page
+
+
+def test_a_rival_that_no_run_compared_is_not_tested(small, tmp_path) -> None:
+    run = Run(small.write_run(tmp_path / "run"))
+    run.comparisons["rival"] = "another"
+    found = outcomes(run)
+    assert {entry.outcome for entry in found} == {"– not tested"}
+    assert len(found) == 3

@@ -298,12 +298,18 @@ def outcomes(run: Run) -> list[Outcome]:
 
 
 def compared_metrics(run: Run) -> list[tuple[str, str]]:
-    """The headline metrics of the run, then what else was compared."""
-    found = headline_metrics(unscaled(run.scores))
-    if run.comparisons is not None and "signal" in run.comparisons:
-        pairs = zip(run.comparisons["metric"], run.comparisons["signal"], strict=True)
-        found += sorted(set(pairs) - set(found))
-    return found
+    """What the run compared: headline metrics first; all headline metrics where it compared nothing."""
+    headline = headline_metrics(unscaled(run.scores))
+    if run.comparisons is None or not len(run.comparisons):
+        return headline
+    held = set(zip(run.comparisons["metric"], run.comparisons["signal"], strict=True))
+    return [*(pair for pair in headline if pair in held), *sorted(held - set(headline))]
+
+
+def untested(run: Run) -> list[str]:
+    """Headline metrics that the run compared with no rival."""
+    held = compared_metrics(run)
+    return [metric_label(*pair) for pair in headline_metrics(unscaled(run.scores)) if pair not in held]
 
 
 def _compared(

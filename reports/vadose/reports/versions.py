@@ -26,6 +26,7 @@ from vadose.reports.tables import (
     scoreboard,
     strata,
     unscaled,
+    untested,
 )
 from vadose.reports.text import slugs
 
@@ -107,7 +108,14 @@ def _scoreboard(version: Version, run: Run, renderer: Renderer) -> Page:
     found = groups(run)
     tables = [_folded(run, reference, found) for reference in dict.fromkeys(group[0] for group in found)]
     placed = [renderer.place(figure, version.address) for figure in _figures(run, found)]
-    values = {"tables": tables, "outcomes": outcomes(run), "figures": placed, "settings": run.run, "ours": run.ours}
+    values = {
+        "tables": tables,
+        "outcomes": outcomes(run),
+        "untested": untested(run),
+        "figures": placed,
+        "settings": run.run,
+        "ours": run.ours,
+    }
     return _page(version, "index.md", f"{version.title}: scoreboard", "scoreboard.md.jinja", values)
 
 
