@@ -151,8 +151,7 @@ def test_fetch_and_ingest_of_conus412_chain(
         httpd.shutdown()
         thread.join()
     assert "42 files fetched" in capsys.readouterr().out
-    # What the recipe calls predictors is in the CSV layout, too.
-    assert run(["ingest", "conus412-atlstm", *workspace, "--json"]) == 0
+    assert run(["ingest", "conus412-csv-atlstm", *workspace, "--json"]) == 0
     result = envelope(capsys)["result"]
     assert result["files"] == 42
     assert result["counts"]["smap_sm_am"]["kept"] == 125_407

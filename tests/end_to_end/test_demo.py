@@ -37,7 +37,7 @@ def test_product_follows_the_truth_better_than_its_own_seasonal_cycle(demo_works
     with xr.open_mfdataset(granules, data_vars="minimal", coords="minimal", compat="equals", join="exact") as product:
         ours = product.sm.where((product.flag & 399) == 0).values.reshape(len(granules), -1)
     with xr.open_dataset(demo_workspace / "native" / "simulated" / "demo" / "truth" / "truth.nc") as truth_file:
-        truth = truth_file["sm"].sel(time="2020").values.reshape(len(granules), -1)
+        truth = truth_file["soil_moisture"].sel(time="2020").values.reshape(len(granules), -1)
     both = np.isfinite(ours) & np.isfinite(truth)
     columns = [cell for cell in range(ours.shape[1]) if both[:, cell].sum() > 100]
     correlations = [np.corrcoef(ours[both[:, cell], cell], truth[both[:, cell], cell])[0, 1] for cell in columns]

@@ -29,8 +29,17 @@ def readable_os_errors(target: Path) -> Iterator[None]:
         raise InputError(
             f"cannot write: {error.strerror or error}",
             where=str(target),
+            why=_free_space(target),
             next="free space or choose a folder that can be written, then run the same command again",
         ) from error
+
+
+def _free_space(target: Path) -> str:
+    """How much space is left where `target` should go; numpy and HDF5 do not say that a disk is full."""
+    for folder in target.parents:
+        if folder.is_dir():
+            return f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free there"
+    return ""
 
 
 @contextlib.contextmanager
