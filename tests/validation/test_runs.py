@@ -292,3 +292,16 @@ def test_validation_imports_without_torch_and_without_the_producer() -> None:
     banned = "{'torch', 'xgboost', 'vadose.producer', 'vadose.reports'}"
     code = f"import sys, vadose.validation.run; found = {banned} & set(sys.modules); assert not found, found"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_waiver_lets_a_failed_gate_pass_and_is_published(small: Path, tmp_path: Path) -> None:
+    given = replace(settings(small, tmp_path), references=(), rivals=())
+    required = RECIPE.replace("calibration, level: advisory", "calibration, level: required")
+    (tmp_path / "recipe.yaml").write_text(required)
+    assert not run_validation(given, tmp_path / "failed")["passed"]
+    (tmp_path / "recipe.yaml").write_text(
+        required + "waivers:\n  - {check: calibration, reason: known, expires: 1.1.0}\n"
+    )
+    judged = run_validation(given, tmp_path / "waived")
+    assert judged["passed"]
+    assert [gate["waiver"] for gate in judged["gates"] if gate["name"] == "calibration"] == ["known"]
