@@ -199,9 +199,9 @@ def verdict(
         rows.append({
             "name": name, "level": asked.level if asked else "not_listed", "figure": found.figure,
             "limit": found.limit, "passed": found.passed, "proved": found.proved, "applicable": found.applicable,
-            "reason": found.reason, "waived": str(waived[name].get("reason", "")) if name in waived else "",
+            "reason": found.reason, "waiver": str(waived[name].get("reason", "")) if name in waived else "",
         })  # fmt: skip
-    failed = [row for row in rows if row["level"] == "required" and not row["passed"] and not row["waived"]]
+    failed = [row for row in rows if row["level"] == "required" and not row["passed"] and not row["waiver"]]
     return {"passed": not failed, "gates": rows}
 
 
