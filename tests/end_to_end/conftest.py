@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+RECIPES = Path(__file__).parents[2] / "producer" / "vadose" / "producer" / "recipes"
+
 
 def vadose(*words: str, workspace: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run the program in a process of its own and expect its exit code."""

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
-from .conftest import vadose
+from .conftest import RECIPES, vadose
 
-RECIPES = Path(__file__).parents[2] / "producer" / "vadose" / "producer" / "recipes"
 CONUS = "conus412_smap_nldas_2015-2018.nc"
 
 
@@ -143,7 +142,7 @@ def test_full_disk(demo_workspace: Path, tmp_path: Path) -> None:
         done = vadose("build", "simulated-atlstm", workspace=workspace, code=3)
         assert "cannot write" in done.stderr
         assert "MB are free there" in done.stderr
-        partial = [path for path in (workspace / "releases").rglob("*.nc") if not path.name.startswith(".")]
+        partial = list((workspace / "releases").rglob("VADOSE-*DAILY-*.nc"))
         for path in partial:
             with netCDF4.Dataset(path) as granule:
                 assert granule["sm"][:].size

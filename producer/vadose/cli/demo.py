@@ -99,7 +99,8 @@ def conus412_lines(workspace: Path, data: Path) -> list[list[str]]:
         ["build", CONUS412],
         [
             "validate", "--recipe", CONUS412,
-            "--product", "vadose=conus412-ease2m36/v1.0.0", *(["--stations", "uscrn"] if stations else []),
+            "--product", "vadose=conus412-ease2m36/v1.0.0",
+            *(["--stations", "uscrn", "--allow-day-mismatch"] if stations else []),
             "--reference", f"smap={workspace / 'cubes' / 'conus412.zarr'}",
             "--out", str(workspace / "runs" / "conus412"),
         ],

@@ -19,6 +19,9 @@ def write_stations(world: World, folder: Path, progress: Progress = silent) -> N
     """Write `ismn/`, `cosmos/` and `core_sites/` below `folder`."""
     sensors = place_sensors(world)
     write_ismn(world, sensors, folder / "ismn", progress)
+    # Readers take series in ISMN files for not redistributable unless a card says otherwise.
+    card = {"producer": PRODUCER, "licence": LICENCE, "passing_on": True}
+    write_text(folder / "ismn" / "card.yaml", yaml.safe_dump(card, sort_keys=False))
     write_cosmos(world, folder / "cosmos", progress)
     for site in range(world.settings.network.clusters):
         members = [sensor for sensor in sensors if sensor.site == site]
