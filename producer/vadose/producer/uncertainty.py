@@ -115,23 +115,29 @@ class Calibration:
 UNCALIBRATED = Calibration(HALF_WIDTH, None, {}, {"all": 0})
 
 
-def block_quantile(scores: Doubles, block: npt.NDArray[np.integer], level: float = LEVEL) -> float:
+def block_quantile(
+    scores: Doubles, block: npt.NDArray[np.integer], level: float = LEVEL, *, corrected: bool = True
+) -> float:
     """The quantile of scores in which every block has equal weight, at ceil((K + 1) level) / K for K blocks.
 
     With so few blocks that this exceeds 1 (8 or fewer at 0.9) no finite quantile could promise the level: then the
-    quantile at the level itself, which is right on average over draws of the blocks but not for each.
+    quantile at the level itself, which is right on average over draws of the blocks but not for each. The same if not
+    `corrected`.
     """
     names, inverse, counts = np.unique(block, return_inverse=True, return_counts=True)
     share = np.ceil((names.size + 1) * level - 1e-9) / names.size
     order = np.argsort(scores, kind="stable")
     mass = np.cumsum(1.0 / (names.size * counts[inverse.reshape(-1)][order]))
-    place = int(np.searchsorted(mass, (share if share <= 1.0 else level) - 1e-12))
+    place = int(np.searchsorted(mass, (share if corrected and share <= 1.0 else level) - 1e-12))
     return float(scores[order][min(place, scores.size - 1)])
 
 
 def calibrate(scores: Doubles, block: npt.NDArray[np.integer], codes: npt.NDArray[np.integer] | None,
               variable: str | None = None, level: float = LEVEL) -> Calibration:  # fmt: skip
     """Block-conformal factors, one a class, each drawn to the overall one by n / (n + 10) for n blocks in the class.
+
+    The overall factor is corrected for the number of blocks. Those of the classes are not: with 10 to 20 blocks the
+    correction asks for the greatest of many values, and intervals cover 96 % instead of 90 %.
 
     Parameters
     ----------
@@ -149,7 +155,8 @@ def calibrate(scores: Doubles, block: npt.NDArray[np.integer], codes: npt.NDArra
         same = codes == code
         number = int(np.unique(block[same]).size)
         weight = number / (number + CLASS_BLOCKS)
-        classes[int(code)] = weight * block_quantile(scores[same], block[same], level) + (1.0 - weight) * overall
+        alone = block_quantile(scores[same], block[same], level, corrected=False)
+        classes[int(code)] = weight * alone + (1.0 - weight) * overall
         counts[str(int(code))] = number
     return Calibration(overall, variable, classes, counts)
 
