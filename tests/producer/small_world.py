@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vadose.common import silent, write_json
+from vadose.common.software import Software
 from vadose.producer.build import build
 from vadose.producer.cube import Cube, new_cube, open_cube
 from vadose.producer.methods.base import Block, Prediction
@@ -124,6 +125,8 @@ def version_folder(folder: Path, recipe: Recipe) -> Path:
 
 
 if __name__ == "__main__":
+    # The caller names version and commit, since the checkout's commit may move while a test runs.
     workspace = Path(sys.argv[1])
     recipe, cube, model, directory = small_world(workspace)
-    build(recipe, cube, model, directory, version_folder(workspace, recipe), 10**9, silent)
+    target = version_folder(workspace, recipe)
+    build(recipe, cube, model, directory, target, 10**9, silent, made_by=Software(sys.argv[2], sys.argv[3]))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import GateError, InputError, Progress, UsageError, read_json, whole_file, write_text
+from vadose.common.software import Software
 from vadose.producer.cube import Cube
 from vadose.producer.finishing import Finished, check_rules, finish
 from vadose.producer.granules import Cells, GranuleWriter, Identity, daily_name, read_attributes
@@ -30,7 +31,7 @@ BLOCK_CELLS = 4096
 SCRATCH = ".scratch"
 PREDICTED = np.dtype([("sm", "<f4"), ("sm_uncertainty", "<f4"), ("flag", "<i2")])
 ONE_DAY = np.timedelta64(1, "D")
-# Granules that may wait for the disk while the next ones are compressed.
+# Granules that wait for the disk while the next ones are compressed; file systems confirm many files at once.
 QUEUE = 16
 
 
@@ -74,7 +75,7 @@ class Slab:
 
 def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, directory: Path, memory_bytes: int,
           progress: Progress, days: Sequence[np.datetime64] | Days | None = None, *,
-          made_by: tuple[str, str] | None = None) -> Built:  # fmt: skip
+          made_by: Software | None = None) -> Built:  # fmt: skip
     """Write the granules of a version; what is there already with the same origin is kept.
 
     Parameters
@@ -90,7 +91,7 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
     days
         UTC days to write, datetime64[D]; all days of the product by default.
     made_by
-        Version and commit to name in the granules, if not those of the running software.
+        Software to name in granules and provenance, if not the running one.
 
     Raises
     ------
@@ -101,10 +102,8 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
     """
     check_rules(recipe, cube)
     wanted = wanted_days(recipe, days)
-    texts = provenance_texts(recipe, cube, model_directory)
+    texts = provenance_texts(recipe, cube, model_directory, made_by)
     origin = identity(recipe, texts)
-    if made_by is not None:
-        origin = replace(origin, software=made_by[0], commit=made_by[1])
     if is_published(directory):
         # The same recipe, model and inputs by other software are still the published version.
         recorded = recorded_identity(recipe, directory)
@@ -289,9 +288,9 @@ def packed(finished: Finished) -> npt.NDArray[Any]:
 
 def write_slab(cube: Cube, writer: GranuleWriter, directory: Path, slab: Slab, todo: Days, scratch: Scratch,
                memory_bytes: int) -> Iterator[Path]:  # fmt: skip
-    """Write the granules of the days `todo`; two threads hide the time that the disk takes to confirm a file."""
+    """Write the granules of the days `todo`; threads hide the time that the disk takes to confirm a file."""
     # netCDF-C must not be called by two threads at once; h5py takes turns by itself.
-    threads = 2 if writer.recipe.build.writer == "isal" else 1
+    threads = QUEUE if writer.recipe.build.writer == "isal" else 1
     blocks = [scratch.load(slab, number) for number in range(len(cell_blocks(cube)))]
     start = max(slab.days[0], cube.days[0])
     day_bytes = cube.index.size * PREDICTED.itemsize

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from vadose.common import InputError, read_json
-from vadose.common.software import software
+from vadose.common.software import Software, software
 from vadose.producer.cube import Cube
 from vadose.producer.granules.header import Identity
 from vadose.producer.recipe import Recipe
@@ -25,8 +25,10 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def provenance_texts(recipe: Recipe, cube: Cube, model_directory: Path) -> dict[str, str]:
-    """Texts of `provenance/` by file name: inputs, recipe and model with its ledger."""
+def provenance_texts(
+    recipe: Recipe, cube: Cube, model_directory: Path, made_by: Software | None = None
+) -> dict[str, str]:
+    """Texts of `provenance/` by file name: inputs, recipe, model with its ledger, and software (the running one)."""
     inputs = {
         "schema_version": 1,
         "cube": {"name": recipe.cube, "content_hash": cube.content_hash},
@@ -34,7 +36,7 @@ def provenance_texts(recipe: Recipe, cube: Cube, model_directory: Path) -> dict[
         "files": cube.provenance,
     }
     values = recipe.model_dump(mode="json", exclude_none=True)
-    made_by = software()
+    made_by = made_by or software()
     return {
         "inputs.json": as_json(inputs),
         "recipe.yaml": yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120),

@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from vadose.common import GateError, InputError, UsageError, silent, write_json
+from vadose.common.software import software
 from vadose.producer.build import build, product_days, slabs
 from vadose.producer.granules import parse_name, read_granule
 
@@ -135,7 +136,8 @@ def test_a_day_outside_the_record_is_a_usage_error(built, worlds, tmp_path):
 @pytest.mark.slow
 def test_ten_kills_at_random_moments_leave_the_same_bytes(built, worlds, tmp_path):
     shutil.copytree(built[0] / "cubes", tmp_path / "cubes")
-    program = [sys.executable, worlds.__file__, str(tmp_path)]
+    made_by = software()
+    program = [sys.executable, worlds.__file__, str(tmp_path), made_by.version, made_by.commit]
     target = worlds.version_folder(tmp_path, worlds.small_recipe())
     rng = random.Random(20160110)
     for _ in range(10):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vadose.producer.granules import Cells, GranuleWriter, Identity, read_granule
+from vadose.producer.granules import Cells, GranuleWriter, Identity, read_attributes, read_granule
 from vadose.producer.granules.header import UNITS
 from vadose.producer.granules.reading import CLOSED_LIST
 from vadose.producer.granules.rounding import bitround
@@ -240,3 +240,12 @@ def test_an_ease_granule_is_found_by_latitude_and_longitude(worlds, tmp_path):
         place = ds.swap_dims(y="lat", x="lon").sel(lat=39.1, lon=-96.6, method="nearest")
         assert abs(float(place.lat) - 39.1) < 0.25
         assert abs(float(place.lon) + 96.6) < 0.25
+
+
+def test_reading_does_not_touch_a_file(worlds, tmp_path):
+    path, _, _ = write(worlds, tmp_path)
+    path.chmod(0o444)
+    before = path.stat().st_mtime_ns, path.read_bytes()
+    read_granule(path)
+    assert read_attributes(path, ("id",)) == {"id": path.stem}
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == before

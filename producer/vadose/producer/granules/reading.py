@@ -30,6 +30,8 @@ HIDDEN = frozenset(
         "_NCProperties", "DIMENSION_LABELS",
     }
 )  # fmt: skip
+# The default of the low-level call is to open for writing, which marks the file.
+READ_ONLY = h5py.h5f.ACC_RDONLY
 DIMENSION_ONLY = "This is a netCDF dimension but not a netCDF variable"
 
 
@@ -107,7 +109,7 @@ def read_granule(path: Path, *, values: bool = True, image: bytes | None = None)
         The file's bytes, where they are in memory already.
     """
     try:
-        file = h5py.h5f.open(str(path).encode()) if image is None else h5py.h5f.open_file_image(image)
+        file = h5py.h5f.open(str(path).encode(), READ_ONLY) if image is None else h5py.h5f.open_file_image(image)
         try:
             return _read(path, file, values)
         finally:
@@ -123,7 +125,7 @@ def read_granule(path: Path, *, values: bool = True, image: bytes | None = None)
 def read_attributes(path: Path, names: tuple[str, ...]) -> dict[str, str] | None:
     """Some global text attributes of a granule, or `None` if the file is missing, unreadable or lacks one."""
     try:
-        file = h5py.h5f.open(str(path).encode())
+        file = h5py.h5f.open(str(path).encode(), READ_ONLY)
     except OSError:
         return None
     try:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from vadose.common import Progress, file_sha256
+from vadose.common.software import Software
 from vadose.producer.build import build
 from vadose.producer.cube import open_cube
 from vadose.producer.granules.names import parse_name
@@ -56,7 +57,15 @@ def rebuild(folder: Folder, workspace: Path, sample: int, memory_bytes: int, pro
     with tempfile.TemporaryDirectory() as place:
         target = Path(place) / folder.root.name / folder.path.name
         build(
-            recipe, cube, model, models, target, memory_bytes, progress, days, made_by=(origin.software, origin.commit)
+            recipe,
+            cube,
+            model,
+            models,
+            target,
+            memory_bytes,
+            progress,
+            days,
+            made_by=Software(origin.software, origin.commit),
         )
         return [Rebuilt(Path(entry["path"]).name, _outcome(target / entry["path"], entry)) for entry in chosen]
 
