@@ -33,7 +33,7 @@ def inventory(workspace: Path, paths: tuple[Path, ...] = ()) -> list[Found]:
     places = [
         *sorted((workspace / "native").glob("*")), *sorted((workspace / "cubes").glob("[!.]*")),
         *sorted((workspace / "stations").glob("*.nc")), *sorted((workspace / "models").glob("*")),
-        *sorted((workspace / "releases").glob("*/v*")), *sorted((workspace / "runs").glob("*")),
+        *sorted((workspace / "releases").glob("*/v[0-9]*")), *sorted((workspace / "runs").glob("*")),
         *(workspace / "build").glob("site"),
     ]  # fmt: skip
     return [look(path) for path in places]

@@ -96,7 +96,7 @@ def find_release(name: str, workspace: Path) -> Folder:
     for place in (workspace / "releases" / name, Path(name)):
         if place.is_dir():
             return Folder(place.resolve())
-    known = sorted(str(path.relative_to(workspace / "releases")) for path in (workspace / "releases").glob("*/v*"))
+    known = sorted(str(path.relative_to(workspace / "releases")) for path in (workspace / "releases").glob("*/v[0-9]*"))
     raise InputError(
         f"no release {name!r}; known: {', '.join(known) or 'none'}",
         where=str(workspace / "releases"),
