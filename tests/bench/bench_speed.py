@@ -18,6 +18,7 @@ from vadose.producer.build import build
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block
 from vadose.producer.methods.network import Shape, beta_nll, initialised
+from vadose.producer.parallel import spread
 from vadose.producer.recipe import Recipe
 from vadose.producer.simulate import DEMO, world
 from vadose.producer.training.dataset import TrainingSet
@@ -78,7 +79,7 @@ def bench_prediction(benchmark, cube: Cube, model, role: str) -> None:
     "role", ["ours", "matrix product", *(f"eager PyTorch, batch {batch}" for batch in (64, 128, 256, 512))]
 )
 def bench_training(benchmark, model, role: str) -> None:
-    """Steps of 90-day windows, forward and backward; eager PyTorch works in float32."""
+    """Steps of 90-day windows, forward and backward, two members at a time; eager PyTorch works in float32."""
     days, cells = 366, 512
     generator = np.random.default_rng(0)
     daily = generator.standard_normal((days, cells, CHANNELS[0])).astype(np.float32)
@@ -92,13 +93,28 @@ def bench_training(benchmark, model, role: str) -> None:
         )
         settings = LoopSettings(steps=TRAIN_STEPS, check_every=TRAIN_STEPS)
 
-        def ours() -> None:
-            network = initialised(Shape(*CHANNELS, HIDDEN), 0)
+        def member(seed: int) -> None:
+            network = initialised(Shape(*CHANNELS, HIDDEN), seed)
             train(
-                network, data, settings, seed=0, fingerprint="", score=None, checkpoint=None, progress=silent, label=""
+                network,
+                data,
+                settings,
+                seed=seed,
+                fingerprint="",
+                score=None,
+                checkpoint=None,
+                progress=silent,
+                label="",
             )
 
-        measure(benchmark, "training", role, TRAIN_STEPS * settings.batch * settings.window_days, unit, ours)
+        measure(
+            benchmark,
+            "training",
+            role,
+            2 * TRAIN_STEPS * settings.batch * settings.window_days,
+            unit,
+            lambda: spread(member, [0, 1]),
+        )
     elif role == "matrix product":
         left, right, _ = matrices(1 << 16, 3)
         # Backward takes two products of the same size beside the one of forward.

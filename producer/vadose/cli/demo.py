@@ -76,6 +76,7 @@ def simulated_lines(workspace: Path) -> list[list[str]]:
             "validate", "--recipe", SIMULATED,
             "--product", "vadose=demoatlstm-0p25deg/v1.0.0", "--stations", "simulated",
             "--reference", f"smap={workspace / 'cubes' / 'simulated.zarr'}",
+            "--reference", f"truth={native / 'truth' / 'truth.nc'}::soil_moisture",
             "--rival", f"cci={native / 'cci_sm'}", "--rival", f"land-model={native / 'land_model_a_sm'}",
             "--out", str(workspace / "runs" / "demo"),
         ],

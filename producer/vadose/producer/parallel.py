@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -12,17 +13,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """One thread inside every product, as long as the block lasts; yields how many PyTorch could have used."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
 def spread(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """`function` of every item, in order, over as many threads as PyTorch may use.
 
     Small recurrent steps gain nothing from several threads inside one product, and much from several products at once.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread() as threads:
         if min(threads, len(items)) <= 1:
             return [function(item) for item in items]
         with ThreadPoolExecutor(min(threads, len(items))) as pool:
             return list(pool.map(function, items))
-    finally:
-        torch.set_num_threads(threads)

@@ -318,9 +318,19 @@ def write_truth(world: World, products: Sequence[Observed], path: Path) -> None:
             "soil_moisture": world.land.soil_moisture,
             "soil_moisture_daily_mean": world.land.soil_moisture_mean,
         }
+        holds = {"soil_moisture": "solar06", "soil_moisture_daily_mean": "utc"}
         for name, values in moisture.items():
+            method = "point" if holds[name] == "solar06" else "mean"
             _truth_variable(
-                file, world, name, values, ("time", rows, columns), standard_name=SOIL_MOISTURE, units="m3 m-3"
+                file,
+                world,
+                name,
+                values,
+                ("time", rows, columns),
+                standard_name=SOIL_MOISTURE,
+                units="m3 m-3",
+                cell_methods=f"time: {method} depth: mean area: mean where land",
+                comment=DAY_COMMENTS[holds[name]],
             )
         for product in products:
             _truth_of(file, world, product)

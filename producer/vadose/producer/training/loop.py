@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vadose.common import InputError, Progress, whole_file
 from vadose.producer.methods.network import RecurrentNetwork, beta_nll, dropout_factors
+from vadose.producer.parallel import one_thread
 from vadose.producer.training.dataset import TrainingSet
 
 GRADIENT_NORM = 1.0
@@ -93,7 +94,7 @@ def train(network: RecurrentNetwork, data: TrainingSet, settings: LoopSettings, 
     reduced = reduced_precision(settings.precision)
     tensors = [torch.from_numpy(array) for array in (data.daily, data.static, data.target)]
     counts = torch.from_numpy(data.fit.astype(np.float32))
-    with deterministic(), progress.step(label, settings.steps) as bar:
+    with one_thread(), deterministic(), progress.step(label, settings.steps) as bar:
         bar.advance(run.step)
         while run.step < settings.steps and not _stopped(run, settings):
             loss = _one_step(run, tensors, counts, settings, seed, reduced)
