@@ -1,6 +1,8 @@
 """The main job on the simulated world: from nothing to a published release and a site."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -69,3 +71,13 @@ def test_verify_accepts_the_release_and_refuses_one_changed_byte(own_demo: Path)
 def test_published_version_is_never_built_again(own_demo: Path) -> None:
     done = vadose("build", "simulated-atlstm", "--force", "2020-01-01..2020-01-02", workspace=own_demo, code=4)
     assert "published" in done.stderr
+
+
+def test_python_of_the_readme_opens_a_granule(demo_workspace: Path, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "workspace").symlink_to(demo_workspace)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    value, units = done.stdout.split(maxsplit=1)
+    assert 0.05 < float(value) < 0.6
+    assert units.strip() == "m3 m-3"
