@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vadose.cli.options import Common, common_options
-from vadose.common import InputError, UsageError
+from vadose.common import InputError, UsageError, file_sha256, read_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -214,6 +214,18 @@ def _table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _station_inputs(words: Words) -> dict[str, Any]:
+    """What a station dataset is made of: its files with their hashes, and the options."""
+    folders = [source for source in words.sources if source.is_dir()]
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    files += [source for source in (*words.sources, words.mapping) if source is not None and source.is_file()]
+    return {
+        "files": {str(path): file_sha256(path) for path in files},
+        "sensors": words.sensors,
+        "accept_unflagged": words.accept_unflagged,
+    }
+
+
 def _stations(common: Common, words: Words) -> int:
     """Read station files by the validation room and write the station dataset."""
     if words.name is None or not words.sources:
@@ -224,16 +236,22 @@ def _stations(common: Common, words: Words) -> int:
             raise InputError("no such file or folder", where=str(source))
     if common.dry_run:
         return common.emit("ingest", {"would_write": str(path)}, f"would write {path}")
-    from vadose.validation.stations import read_stations, write_stations
+    from vadose.validation.stations import open_stations, read_stations, write_stations
 
-    dataset = read_stations(
-        list(words.sources),
-        mapping=words.mapping,
-        sensors=words.sensors,
-        accept_unflagged=words.accept_unflagged,
-        progress=common.progress,
-    )
-    write_stations(dataset, path)
+    memory, identity = path.with_name(f".{path.stem}.inputs.json"), _station_inputs(words)
+    if path.is_file() and memory.is_file() and read_json(memory) == identity:
+        common.progress.say(f"{path} is made of these files already")
+        dataset = open_stations(path)
+    else:
+        dataset = read_stations(
+            list(words.sources),
+            mapping=words.mapping,
+            sensors=words.sensors,
+            accept_unflagged=words.accept_unflagged,
+            progress=common.progress,
+        )
+        write_stations(dataset, path)
+        write_json(memory, identity)
     stages, reasons = (
         dict(zip(map(str, dataset[kind].values), map(int, dataset[name].sum("station").values), strict=True))
         for name, kind in (("funnel", "stage"), ("rejected", "reason"))
