@@ -63,8 +63,9 @@ def bench_prediction(benchmark, cube: Cube, model, role: str) -> None:
         )
     else:
         batch = int(role.rsplit(" ", 1)[1])
-        network = initialised(Shape(*CHANNELS, HIDDEN), 0).eval()
-        daily, static = torch.randn(365, batch, CHANNELS[0]), torch.randn(batch, CHANNELS[1])
+        network = model.members[0].network
+        shape = network.shape
+        daily, static = torch.randn(365, batch, shape.daily), torch.randn(batch, shape.static)
         repeat = max(1024 // batch, 1)
 
         def eager() -> None:
@@ -169,7 +170,7 @@ def bench_granule(
     day = np.datetime64(recipe.product.days[0])
     sm = np.random.default_rng(0).uniform(0.1, 0.4, cube.index.size).astype(np.float32)
     flag = np.zeros(cube.index.size, np.int16)
-    origin = identity(recipe, provenance_texts(recipe, cube, model_directory), model_directory)
+    origin = identity(recipe, provenance_texts(recipe, cube, model_directory))
     writer = GranuleWriter(recipe, origin)
     cells = Cells(cube.index, sm, sm / 10, flag)
     number = itertools.count()
