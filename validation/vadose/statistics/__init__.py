@@ -1,11 +1,20 @@
-"""The shared mathematics: sums, metrics, intervals, averages, anomalies, scaling. numpy only, no room imported.
+"""The shared mathematics of every room; numpy and numba only, no room imported.
 
 Arrays have time as their last axis, one value a day, NaN where unmatched. Soil moisture is in m3 m-3 and an error
-is product minus reference.
+is product minus reference. A status is a code; `words` gives its word.
+
+- Scores: `moments`, `METRICS`, `evaluate`; `Pairing` and `estimate` with intervals; `Sums` that can be added.
+- Averages and differences: `weighted_median`, `weighted_mean`, `adjusted` (`bh`, `by`), `outcome`.
+- Signals and scaling: `anomaly_35d`, `moving_mean`, `other_years_climatology`, `scale`.
+- Collocation: `triple(x, y, z)` and `collocate(series (..., N, time), named=, dependent=)` give a `Collocation` with
+  error standard deviation, R2, SNR and gain of each member, their intervals and a status for each member;
+  `all_triplets` and `spread_of` for many data sets, `error_budget`, `representativeness`.
 """
 
 from vadose.statistics.aggregates import adjusted, outcome, weighted_mean, weighted_median
 from vadose.statistics.anomalies import anomaly_35d, moving_mean, other_years_climatology
+from vadose.statistics.budgets import Budget, error_budget, representativeness
+from vadose.statistics.collocation import Collocation, all_triplets, collocate, spread_of, triple, triplets
 from vadose.statistics.intervals import Estimate, Gaps, Pairing, estimate, iid, lag1, tail_model
 from vadose.statistics.metrics import METRICS, Metric, evaluate, metric, ranks
 from vadose.statistics.scaling import scale
@@ -15,6 +24,8 @@ from vadose.statistics.sums import Moments, Sums, moments
 __all__ = [
     "METRICS",
     "STATUS",
+    "Budget",
+    "Collocation",
     "Estimate",
     "Gaps",
     "Metric",
@@ -22,7 +33,10 @@ __all__ = [
     "Pairing",
     "Sums",
     "adjusted",
+    "all_triplets",
     "anomaly_35d",
+    "collocate",
+    "error_budget",
     "estimate",
     "evaluate",
     "iid",
@@ -33,8 +47,12 @@ __all__ = [
     "other_years_climatology",
     "outcome",
     "ranks",
+    "representativeness",
     "scale",
+    "spread_of",
     "tail_model",
+    "triple",
+    "triplets",
     "weighted_mean",
     "weighted_median",
     "words",

@@ -147,20 +147,25 @@ def spread(
     return Spread(value, value - half, value + half, n_eff, status)
 
 
-def adjusted(p: npt.ArrayLike) -> Floats:
-    """Benjamini-Hochberg adjusted p-values of one family, (tests,); NaN is no test and stays NaN.
+def adjusted(p: npt.ArrayLike, method: Literal["bh", "by"] = "bh") -> Floats:
+    """Adjusted p-values of families along the last axis, (..., tests); NaN is no test and stays NaN.
 
-    Benjamini and Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x.
+    `bh`: Benjamini and Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x, for tests that do not contradict each
+    other; `by`: Benjamini and Yekutieli 2001, doi 10.1214/aos/1013699998, for any dependence.
     """
-    p = np.asarray(p, float)
-    out = np.full(p.shape, np.nan)
-    tested = np.flatnonzero(np.isfinite(p))
-    if tested.size == 0:
-        return out
-    order = tested[np.argsort(p[tested], kind="stable")]
-    stepped = p[order] * tested.size / np.arange(1, tested.size + 1)
-    out[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
-    return out
+    values = np.asarray(p, float)
+    tested = np.isfinite(values)
+    count = tested.sum(axis=-1, keepdims=True)
+    order = np.argsort(np.where(tested, values, np.inf), axis=-1, kind="stable")
+    ordered = np.take_along_axis(np.where(tested, values, np.inf), order, axis=-1)
+    position = np.arange(1, values.shape[-1] + 1)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / position)])
+    factor = count * (harmonic[count] if method == "by" else 1.0)
+    stepped = ordered * factor / position
+    smallest = np.minimum(np.minimum.accumulate(stepped[..., ::-1], axis=-1)[..., ::-1], 1.0)
+    out = np.empty(values.shape)
+    np.put_along_axis(out, order, smallest, axis=-1)
+    return np.where(tested, out, np.nan)
 
 
 def outcome(difference: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, p_adjusted: npt.ArrayLike,

@@ -94,3 +94,70 @@ def moving_mean(values: Any, half: int, minimum: int) -> Any:
             if n >= minimum:
                 out[s, t] = (total[high] - total[low]) / n
     return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def joint_means(series: Any) -> Any:
+    """Count (cells,), means (cells, K) and covariances (cells, K, K), ddof 0, of K aligned series (cells, K, time).
+
+    Over the days on which all K are finite, about the first such day; NaN without one.
+    """
+    cells, members, days = series.shape
+    count = np.zeros(cells)
+    mean = np.full((cells, members), np.nan)
+    covariance = np.full((cells, members, members), np.nan)
+    valid = np.empty(days)
+    shifted = np.empty((members, days))
+    for s in range(cells):
+        valid[:] = 1.0
+        for k in range(members):
+            for t in range(days):
+                valid[t] = valid[t] if np.isfinite(series[s, k, t]) else 0.0
+        n = valid.sum()
+        count[s] = n
+        if n == 0:
+            continue
+        first = 0
+        while valid[first] == 0.0:
+            first += 1
+        for k in range(members):
+            shift = float(series[s, k, first])
+            total = 0.0
+            for t in range(days):
+                value = float(series[s, k, t]) - shift if valid[t] > 0.0 else 0.0
+                shifted[k, t] = value
+                total += value
+            mean[s, k] = total / n
+        for k in range(members):
+            for j in range(k + 1):
+                total = 0.0
+                for t in range(days):
+                    total += shifted[k, t] * shifted[j, t]
+                covariance[s, k, j] = covariance[s, j, k] = total / n - mean[s, k] * mean[s, j]
+        for k in range(members):
+            mean[s, k] += float(series[s, k, first])
+    return count, mean, covariance
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def quadratic_influence(series: Any, mean: Any, covariance: Any, gradient: Any) -> Any:
+    """Influence series sum_ij G_ij (d_i d_j - C_ij) of a function of covariances, (cells, time), 0 on missing days.
+
+    `gradient` G is symmetric, (cells, K, K), d = `series` - `mean`.
+    """
+    cells, members, days = series.shape
+    psi = np.zeros((cells, days))
+    for s in range(cells):
+        centre = (gradient[s] * covariance[s]).sum()
+        for t in range(days):
+            psi[s, t] = -centre
+        for i in range(members):
+            for j in range(i + 1):
+                weight = gradient[s, i, j] * (1.0 if i == j else 2.0)
+                if weight != 0.0:
+                    for t in range(days):
+                        psi[s, t] += weight * (series[s, i, t] - mean[s, i]) * (series[s, j, t] - mean[s, j])
+        for k in range(members):
+            for t in range(days):
+                psi[s, t] = psi[s, t] if np.isfinite(series[s, k, t]) else 0.0
+    return psi

@@ -23,6 +23,11 @@ STATUS: tuple[str, ...] = (
     "scaling_failed",
     "unreadable",
     "failed",
+    "negative_covariance",
+    "weak_correlation",
+    "negative_error_variance",
+    "r2_out_of_range",
+    "dependent_errors",
 )
 
 CODE: dict[str, int] = {word: code for code, word in enumerate(STATUS)}

@@ -1,0 +1,435 @@
+"""Triple, extended and multiple collocation: error variances of data sets without a truth, with their validity.
+
+N data sets see the same signal T with their own gain and an own error: x_i = alpha_i + beta_i T + eps_i. Where the
+errors of two data sets are independent, C_ij = beta_i beta_j var(T), so that log C_ij = a_i + a_j with
+a_i = log(beta_i std(T)). Least squares over the pairs gives a_i: with three data sets exactly C_12 C_13 / C_23 as
+signal variance of the first (Stoffelen 1998, doi 10.1029/97JC03180; Gruber et al. 2016, doi 10.1002/2015JD024027).
+No absolute value is taken anywhere: what the model cannot explain gets a status word instead of a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from vadose.statistics import kernels
+from vadose.statistics.aggregates import adjusted, difference_p_value
+from vadose.statistics.distributions import t_quantile
+from vadose.statistics.intervals import MODELS, Gaps, Model
+from vadose.statistics.status import CODE, Codes
+
+Floats = npt.NDArray[np.float64]
+Pairs = Sequence[tuple[int, int]]
+
+FEWEST_DAYS = 100
+FEWEST_EFFECTIVE = 30.0
+WEAKEST_CORRELATION = 0.2
+SIGNIFICANCE = 0.05
+# Cells are worked on in blocks that fit into a processor's cache.
+_BLOCK = 64
+_DECIBELS = 10.0 / np.log(10.0)
+
+
+@dataclass(frozen=True)
+class Collocation:
+    """Collocation of N data sets; leading shape (...) of the cells, members (N) or named pairs (P) last.
+
+    A checked value is NaN where `status` is neither `ok` nor `dependent_errors`; the `*_unchecked` ones are what the
+    formula gives, negative variances included. Every data set is in its own units.
+
+    Attributes
+    ----------
+    n
+        Days on which all data sets have a value, (...).
+    n_eff
+        Independent days that would give the interval of the error variance, (..., N).
+    status
+        Codes of `vadose.statistics.STATUS`, (..., N).
+    error_std, error_std_low, error_std_high
+        Standard deviation of the error, (..., N).
+    r2, r2_low, r2_high
+        Squared correlation with the unknown truth, (..., N).
+    snr, snr_low, snr_high
+        Signal-to-noise ratio 10 log10(R2 / (1 - R2)) in dB, (..., N).
+    beta
+        Factor that rescales deviations from the mean to those of the first data set, (..., N).
+    signal_std
+        Standard deviation of the signal in each data set, (..., N).
+    error_covariance, error_covariance_low, error_covariance_high
+        Of the named pairs, (..., P).
+    residual
+        Root mean square of log C_ij - a_i - a_j: how far the pairs contradict each other; 0 without spare
+        equations, (...).
+    error_variance_unchecked, r2_unchecked, signal_variance_unchecked
+        (..., N).
+    covariance
+        Over the common days, ddof 0, (..., N, N).
+    """
+
+    n: Floats
+    n_eff: Floats
+    status: Codes
+    error_std: Floats
+    error_std_low: Floats
+    error_std_high: Floats
+    r2: Floats
+    r2_low: Floats
+    r2_high: Floats
+    snr: Floats
+    snr_low: Floats
+    snr_high: Floats
+    beta: Floats
+    signal_std: Floats
+    error_covariance: Floats
+    error_covariance_low: Floats
+    error_covariance_high: Floats
+    residual: Floats
+    error_variance_unchecked: Floats
+    r2_unchecked: Floats
+    signal_variance_unchecked: Floats
+    covariance: Floats
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Which pairs of N data sets enter, and the matrix that turns their log covariances into a_i."""
+
+    pairs: tuple[tuple[int, int], ...]
+    named: tuple[tuple[int, int], ...]
+    solution: Floats
+    equations: Floats
+
+
+@lru_cache(maxsize=64)
+def _design(members: int, named: tuple[tuple[int, int], ...]) -> _Design:
+    pairs = tuple(pair for pair in combinations(range(members), 2) if pair not in named)
+    equations = np.zeros((len(pairs), members))
+    for row, pair in enumerate(pairs):
+        equations[row, list(pair)] = 1.0
+    if np.linalg.matrix_rank(equations) < members:
+        raise ValueError(
+            f"{members} data sets cannot tell the error covariances {list(named)} apart from their signal: every data "
+            "set must be linked by pairs of independent errors to a triangle of three such pairs; name fewer pairs"
+        )
+    return _Design(pairs, named, np.asarray(np.linalg.pinv(equations), np.float64), equations)
+
+
+def triple_design() -> _Design:
+    """Three data sets of independent errors."""
+    return _design(3, ())
+
+
+def collocate(
+    series: npt.ArrayLike, named: Pairs = (), dependent: Pairs = (), *, intervals: bool = True,
+    model: Model = "tail_model", level: float = 0.95, minimum: int = FEWEST_DAYS,
+) -> Collocation:  # fmt: skip
+    """Collocate three or more data sets.
+
+    Parameters
+    ----------
+    series
+        Data sets that see the same signal, (..., N, time), equal daily steps, NaN = missing; the common days count.
+        Anomalies are made by the caller, from the common days.
+    named
+        Pairs of data sets, as positions, whose error covariance is estimated too; four data sets allow two.
+    dependent
+        Pairs whose errors are known to be dependent (the audit of products). They keep the value; the members of
+        any such pair that is not named, and all that are estimated from it, are marked `dependent_errors`.
+    intervals
+        Whether intervals, n_eff and the significance of correlations are wanted; they take most of the time.
+    model
+        How dependence between days is taken into account.
+    level
+        Nominal coverage.
+    minimum
+        Fewest common days.
+
+    Returns
+    -------
+    Collocation
+        Arrays of the leading shape (...).
+
+    Raises
+    ------
+    ValueError
+        With fewer than three data sets, or more named pairs than the data sets can tell.
+
+    Notes
+    -----
+    Positively correlated errors of two members make these two look too good and the third too bad.
+    """
+    values = np.asarray(series)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64, copy=False)
+    if values.ndim < 2 or values.shape[-2] < 3:
+        raise ValueError(f"collocation needs at least three data sets, (..., 3, time), got shape {values.shape}")
+    shape, members, days = values.shape[:-2], values.shape[-2], values.shape[-1]
+    design = _design(members, _ordered(named, members))
+    flagged = bool(set(_ordered(dependent, members)) & set(design.pairs))
+    cells = np.ascontiguousarray(values.reshape(-1, members, days))
+    block = _BLOCK if intervals else max(len(cells), 1)
+    parts = [
+        _collocate(cells[start : start + block], design, flagged, intervals, model, level, minimum)
+        for start in range(0, max(len(cells), 1), block)
+    ]
+    joined = (np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Collocation))
+    return Collocation(*(one.reshape(shape + one.shape[1:]) for one in joined))
+
+
+def triple(
+    x: npt.ArrayLike, y: npt.ArrayLike, z: npt.ArrayLike, dependent: Pairs = (), *, intervals: bool = True,
+    model: Model = "tail_model", level: float = 0.95,
+) -> Collocation:  # fmt: skip
+    """Collocate three data sets, each (..., time); see `collocate`."""
+    stacked = np.stack(np.broadcast_arrays(*(np.asarray(one) for one in (x, y, z))), axis=-2)
+    return collocate(stacked, dependent=dependent, intervals=intervals, model=model, level=level)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What the valid triplets say about each of N data sets, all (..., N): their number, median and range."""
+
+    count: Floats
+    median: Floats
+    lowest: Floats
+    highest: Floats
+
+
+def triplets(members: int, dependent: Pairs = ()) -> tuple[tuple[int, int, int], ...]:
+    """All triplets of N data sets without a pair of dependent errors."""
+    banned = set(_ordered(dependent, members))
+    return tuple(
+        (i, j, k) for i, j, k in combinations(range(members), 3) if not banned & {(i, j), (i, k), (j, k)}
+    )  # fmt: skip
+
+
+def all_triplets(
+    series: npt.ArrayLike, dependent: Pairs = (), *, common: bool = True, intervals: bool = True,
+    model: Model = "tail_model", level: float = 0.95,
+) -> Iterator[tuple[tuple[int, int, int], Collocation]]:  # fmt: skip
+    """Collocate every triplet of independent errors.
+
+    Parameters
+    ----------
+    series
+        (..., N, time), NaN = missing.
+    dependent
+        Pairs of data sets that never meet in a triplet.
+    common
+        Whether all triplets use the days that all N data sets have, so that only their members differ.
+    intervals, model, level
+        As in `collocate`.
+
+    Yields
+    ------
+    triplet, collocation
+        Positions of the three members, and their result.
+    """
+    values = np.asarray(series)
+    if common:
+        values = np.where(np.isfinite(values).all(axis=-2, keepdims=True), values, np.nan)
+    for chosen in triplets(values.shape[-2], dependent):
+        yield chosen, collocate(values[..., list(chosen), :], intervals=intervals, model=model, level=level)
+
+
+def spread_of(found: Sequence[tuple[tuple[int, int, int], Collocation]], members: int) -> Spread:
+    """Median and range of the error standard deviation over the triplets with a value, of `all_triplets`."""
+    if not found:
+        raise ValueError("no triplet of independent errors")
+    shape = found[0][1].n.shape
+    table = np.full((len(found), *shape, members), np.nan)
+    for row, (chosen, one) in enumerate(found):
+        for position, member in enumerate(chosen):
+            table[row, ..., member] = one.error_std[..., position]
+    count = np.isfinite(table).sum(axis=0)
+    known = count > 0
+    # A column without a value is filled before the reduction, so that nothing warns, and emptied after it.
+    table = np.where(known, table, 0.0)
+    median, low, high = (
+        np.where(known, reduce(table, axis=0), np.nan) for reduce in (np.nanmedian, np.nanmin, np.nanmax)
+    )
+    return Spread(count.astype(float), median, low, high)
+
+
+def _ordered(pairs: Pairs, members: int) -> tuple[tuple[int, int], ...]:
+    out = tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
+    for i, j in out:
+        if not 0 <= i < j < members:
+            raise ValueError(f"({i}, {j}) is no pair of {members} data sets; positions count from 0")
+    return out
+
+
+def _collocate(
+    cells: npt.NDArray[np.floating], design: _Design, flagged: bool, intervals: bool, model: Model, level: float,
+    minimum: int,
+) -> Collocation:  # fmt: skip
+    n, mean, C = kernels.joint_means(cells)
+    members = cells.shape[1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        signal, cross, residual, logs = _solve(C, design)
+        total = np.diagonal(C, axis1=1, axis2=2)
+        error = total - signal
+        r2 = np.where(total > 0, signal / total, np.nan)
+        correlation = np.stack([C[:, i, j] / np.sqrt(C[:, i, i] * C[:, j, j]) for i, j in design.pairs], axis=1)
+    shape = (len(cells), members)
+    n_eff, half_error, half_snr = (np.full(shape, np.nan) for _ in range(3))
+    half_cross = np.full((len(cells), len(design.named)), np.nan)
+    p = np.zeros(correlation.shape)
+    pair_n_eff = np.full(correlation.shape, np.inf)
+    if intervals:
+        gaps = Gaps.of(np.isfinite(cells).all(axis=1))
+        inference = Inference(cells, mean, C, gaps, model, level)
+        for row, (i, j) in enumerate(design.pairs):
+            variance, pair_n_eff[:, row] = inference.run(_fisher(C, i, j))
+            p[:, row] = difference_p_value(np.arctanh(np.clip(correlation[:, row], -1, 1 - 1e-12)), variance,
+                                           pair_n_eff[:, row])  # fmt: skip
+        p = adjusted(p)
+        for i in range(members):
+            gradient = _log_error(C, design, signal, error, i)
+            variance, n_eff[:, i] = inference.run(gradient)
+            half_error[:, i] = inference.half(variance, n_eff[:, i])
+            half_snr[:, i] = inference.half(*inference.run(log_signal_gradient(C, design, i) - gradient))
+        for column, pair in enumerate(design.named):
+            half_cross[:, column] = inference.half(*inference.run(_cross(C, design, cross[:, column], pair)))
+    status = _status(n, mean, C, correlation, p, pair_n_eff, n_eff, error, r2, design, minimum, intervals)
+    if flagged:
+        status = np.where(status == CODE["ok"], CODE["dependent_errors"], status).astype(np.int8)
+    shown = (status == CODE["ok"]) | (status == CODE["dependent_errors"])
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        std = np.sqrt(np.where(shown, error, np.nan))
+        logit = np.log(np.where(shown, signal / error, np.nan))
+        beta = np.exp(logs[:, :1] - logs)
+        named_ok = np.stack([shown[:, i] & shown[:, j] for i, j in design.named], axis=1) if design.named else (
+            np.zeros((len(cells), 0), bool))  # fmt: skip
+        covariance = np.stack([C[:, i, j] for i, j in design.named], axis=1) - cross if design.named else cross
+        covariance = np.where(named_ok, covariance, np.nan)
+        gains = shown.any(axis=1, keepdims=True)
+        return Collocation(
+            n=n, n_eff=n_eff, status=status,
+            error_std=std, error_std_low=std * np.exp(-half_error / 2.0), error_std_high=std * np.exp(half_error / 2.0),
+            r2=_logistic(logit), r2_low=_logistic(logit - half_snr), r2_high=_logistic(logit + half_snr),
+            snr=_DECIBELS * logit, snr_low=_DECIBELS * (logit - half_snr), snr_high=_DECIBELS * (logit + half_snr),
+            beta=np.where(gains, beta, np.nan), signal_std=np.sqrt(np.where(shown, signal, np.nan)),
+            error_covariance=covariance, error_covariance_low=covariance - half_cross,
+            error_covariance_high=covariance + half_cross, residual=np.where(gains[:, 0], residual, np.nan),
+            error_variance_unchecked=error, r2_unchecked=r2, signal_variance_unchecked=signal, covariance=C,
+        )  # fmt: skip
+
+
+def _logistic(logit: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-logit)))
+
+
+def _solve(C: Floats, design: _Design) -> tuple[Floats, Floats, Floats, Floats]:
+    """Signal variances (cells, N), products beta_i beta_j var(T) of named pairs, residual, and a_i."""
+    covariances = np.stack([C[:, i, j] for i, j in design.pairs], axis=1)
+    logs = np.log(np.where(covariances > 0, covariances, np.nan))
+    a = logs @ design.solution.T
+    residual = np.sqrt(np.mean((logs - a @ design.equations.T) ** 2, axis=1))
+    # Written out for three, where the signs of the covariances decide the sign of the signal variance.
+    signal = _triple_signal(C) if C.shape[1] == 3 else np.exp(2.0 * a)
+    cross = np.stack([np.exp(a[:, i] + a[:, j]) for i, j in design.named], axis=1) if design.named else (
+        np.zeros((len(C), 0)))  # fmt: skip
+    return signal, cross, residual, a
+
+
+def _triple_signal(C: Floats) -> Floats:
+    one, two, three = C[:, 0, 1], C[:, 0, 2], C[:, 1, 2]
+    return np.stack([one * two / three, one * three / two, two * three / one], axis=1)
+
+
+class Inference:
+    """Long-run variance of a function of covariances, from its gradient by them."""
+
+    def __init__(
+        self, cells: npt.NDArray[np.floating], mean: Floats, C: Floats, gaps: Gaps, model: Model, level: float
+    ):
+        self.cells, self.mean, self.C, self.gaps, self.model, self.level = cells, mean, C, gaps, model, level
+
+    def run(self, gradient: Floats) -> tuple[Floats, Floats]:
+        """Variance and n_eff; `gradient` is symmetric, (cells, N, N), half of each derivative off the diagonal."""
+        known = np.isfinite(gradient).all(axis=(1, 2)) & (self.gaps.n > 1)
+        psi = kernels.quadratic_influence(self.cells, self.mean, self.C, np.where(known[:, None, None], gradient, 0.0))
+        found = MODELS[self.model](psi, self.gaps)
+        return np.where(known, found.variance, np.nan), np.where(known, found.n_eff, np.nan)
+
+    def half(self, variance: Floats, n_eff: Floats) -> Floats:
+        """Half width of the interval."""
+        known = np.nan_to_num(n_eff, nan=3.0)
+        return np.asarray(t_quantile(self.level, known - 1.0) * np.sqrt(variance))
+
+
+def _fisher(C: Floats, i: int, j: int) -> Floats:
+    """Gradient of atanh of the correlation of i and j."""
+    out = np.zeros_like(C)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = C[:, i, j] / np.sqrt(C[:, i, i] * C[:, j, j])
+        out[:, i, j] = out[:, j, i] = 0.5 / np.sqrt(C[:, i, i] * C[:, j, j]) / (1.0 - r**2)
+        out[:, i, i] = -0.5 * r / C[:, i, i] / (1.0 - r**2)
+        out[:, j, j] = -0.5 * r / C[:, j, j] / (1.0 - r**2)
+    return out
+
+
+def log_signal_gradient(C: Floats, design: _Design, i: int) -> Floats:
+    """Gradient of 2 a_i."""
+    out = np.zeros_like(C)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for weight, (j, k) in zip(design.solution[i], design.pairs, strict=True):
+            out[:, j, k] = out[:, k, j] = weight / C[:, j, k]
+    return out
+
+
+def _log_error(C: Floats, design: _Design, signal: Floats, error: Floats, i: int) -> Floats:
+    """Gradient of log of the error variance; NaN where that is not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = -signal[:, i, None, None] * log_signal_gradient(C, design, i)
+        out[:, i, i] += 1.0
+        return np.asarray(out / np.where(error[:, i] > 0, error[:, i], np.nan)[:, None, None])
+
+
+def _cross(C: Floats, design: _Design, cross: Floats, pair: tuple[int, int]) -> Floats:
+    """Gradient of C_ij - exp(a_i + a_j)."""
+    i, j = pair
+    out = -cross[:, None, None] * (log_signal_gradient(C, design, i) + log_signal_gradient(C, design, j)) / 2.0
+    out[:, i, j] += 0.5
+    out[:, j, i] += 0.5
+    return out
+
+
+def _status(
+    n: Floats, mean: Floats, C: Floats, correlation: Floats, p: Floats, pair_n_eff: Floats, n_eff: Floats,
+    error: Floats, r2: Floats, design: _Design, minimum: int, intervals: bool,
+) -> Codes:  # fmt: skip
+    """The first reason why a member has no value."""
+    covariances = np.stack([C[:, i, j] for i, j in design.pairs], axis=1)
+    variances = np.diagonal(C, axis1=1, axis2=2)
+    known = np.nan_to_num(correlation, nan=0.0)
+    weak = (known < WEAKEST_CORRELATION) | (np.nan_to_num(p, nan=1.0) > SIGNIFICANCE)
+    few = np.asarray(n < minimum)[:, None]
+    slow = np.zeros(n_eff.shape, bool)
+    if intervals:
+        slow = (np.nan_to_num(pair_n_eff).min(axis=1)[:, None] < FEWEST_EFFECTIVE) | (n_eff < FEWEST_EFFECTIVE)
+    # Rounding of float32 data is 1e-15 of the squared level, the noise of a sensor 1e-6.
+    tiny = 1e-14 * np.maximum(np.nan_to_num(mean) ** 2, 1e-6)
+    constant = np.nan_to_num(variances) <= tiny
+    code = np.full(n_eff.shape, CODE["ok"])
+    for wrong, word in (
+        (~((r2 > 0) & (r2 < 1)), "r2_out_of_range"),
+        (~(error > 0), "negative_error_variance"),
+        (_any(weak), "weak_correlation"),
+        (_any(~(covariances > 0)), "negative_covariance"),
+        (slow, "few_samples"),
+        (_any(constant), "constant_series"),
+        (few, "few_samples"),
+    ):
+        code = np.where(wrong, CODE[word], code)
+    return code.astype(np.int8)
+
+
+def _any(members: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    return np.asarray(members.any(axis=1, keepdims=True))
