@@ -19,11 +19,15 @@ class _Strict(pydantic.BaseModel):
 
 
 class CardFlags(_Strict):
-    """A value is kept where the bits numbered `clear_bits` (from 0) of `variable` are 0, or where that is in `keep`."""
+    """A value is kept where the bits numbered `clear_bits` (from 0) of `variable` are 0, or where that is in `keep`.
+
+    A value is gap-filled, not observed, where one of `gap_bits` is set.
+    """
 
     variable: str
     clear_bits: tuple[int, ...] = ()
     keep: tuple[int, ...] = ()
+    gap_bits: tuple[int, ...] = ()
 
 
 class CardVariable(_Strict):
@@ -40,7 +44,12 @@ class CardVariable(_Strict):
 
 
 class Card(_Strict):
-    """A product card; `variables` maps names in the file to what they are."""
+    """A product card; `variables` maps names in the file, `group/name` in a group, to what they are.
+
+    `grid` names the global grid of files whose own coordinates are missing or wrong. What the audit reads: `sensors`,
+    `forcing`, `ancillary`, `model`, `references` (used for tuning), `contains` (products that went into this one), and
+    `training_stations`: ids, or mappings with `lat` and `lon`, of stations that the product learnt from.
+    """
 
     product: str
     producer: str
@@ -55,6 +64,9 @@ class Card(_Strict):
     ancillary: tuple[str, ...] = ()
     model: str | None = None
     references: tuple[str, ...] = ()
+    contains: tuple[str, ...] = ()
+    training_stations: tuple[str | dict[str, float | str], ...] = ()
+    grid: str | None = None
 
 
 def load_card(path: Path) -> Card:

@@ -10,23 +10,26 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import zarr
 
 from vadose.common import InputError, Progress, silent
+from vadose.validation.layout import CELL, COLUMN, ROW, TIME, level_of
 from vadose.validation.products import Product
 from vadose.validation.stored import Stored, open_stored
+from vadose.validation.units import contradiction
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 Days = npt.NDArray[np.datetime64]
 
-EPOCH = np.datetime64("1970-01-01", "D")
 # Cells are read in boxes of at most this many rows and columns, the size of a chunk of our granules.
 _BOX = 600
+# Points farther apart than this in a file are read one by one.
+_GAP = 2048
 _SLAB_VALUES = 2**25
 _TIME_UNITS = {"days": 1.0, "hours": 24.0, "minutes": 1440.0, "seconds": 86400.0}
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
-_PLAUSIBLE = (-0.05, 1.0)
+_LONG_BOUNDS_DAYS = 0.75
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,15 @@ class Series:
         Standard uncertainty, (cell, time), or None.
     flagged
         Values that the quality rule took away, (cell,).
+    filled
+        Values that are gap-filled, (cell, time), or None where the product does not say.
     """
 
     days: Days
     values: Floats
     uncertainty: Floats | None
     flagged: Integers
+    filled: Booleans | None = None
 
 
 def extract(product: Product, rows: Integers, columns: Integers, progress: Progress = silent) -> Series:
@@ -59,119 +65,142 @@ def extract(product: Product, rows: Integers, columns: Integers, progress: Progr
     InputError
         If a file is broken, two files hold the same day, or the values contradict their units.
     """
-    found = _cube_series(product, rows, columns) if product.gathered is not None else _file_series(
-        product, rows, columns, progress
-    )  # fmt: skip
-    _check_plausible(found.values, product)
+    windows = _windows(product, rows, columns)
+    pieces: list[_Piece] = []
+    for file in progress.track(product.files, f"reading {product.name}", len(product.files)):
+        try:
+            with open_stored(file) as stored:
+                pieces.extend(_pieces(stored, file, product, windows, rows.size))
+        except (OSError, RuntimeError, IndexError, KeyError) as error:
+            raise InputError(f"cannot be read: {error}", where=f"{file}, variable {product.variable}") from error
+    found = _joined(product, pieces, rows.size)
+    why = contradiction(found.values)
+    if why:
+        raise InputError(
+            f"values contradict the units: {why}", where=f"{product.path}, variable {product.variable}",
+            next="state the right units in a product card",
+        )  # fmt: skip
     return found
 
 
-def _check_plausible(values: Floats, product: Product) -> None:
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return
-    outside = float(((finite < _PLAUSIBLE[0]) | (finite > _PLAUSIBLE[1])).mean())
-    if outside > 0.5:
-        raise InputError(
-            f"values contradict the units: {outside:.0%} of them lie outside 0..1 m3 m-3, median {np.median(finite):g}",
-            where=f"{product.path}, variable {product.variable}", next="state the right units in a product card",
-        )  # fmt: skip
-
-
-def _cube_series(product: Product, rows: Integers, columns: Integers) -> Series:
-    group = zarr.open_group(str(product.path), mode="r")
-    time = group["time"]
-    position = product.gathered_position[rows * product.geometry.shape[1] + columns]
-    present = position >= 0
-    days = EPOCH + np.floor(np.asarray(time[:])).astype("timedelta64[D]")  # type: ignore[index]
-    values = np.full((rows.size, days.size), np.nan, np.float32)
-    if present.any():
-        array: Any = group[product.variable]
-        low, high = int(position[present].min()), int(position[present].max()) + 1
-        values[present] = np.asarray(array[:, low:high])[:, position[present] - low].T
-    values = values * np.float32(product.factor) + np.float32(product.offset)
-    return Series(days, values, None, np.zeros(rows.size, np.int64))
-
-
 @dataclass(frozen=True)
-class _Box:
-    """A window of the grid and the cells in it."""
+class _Window:
+    """A contiguous part of the horizontal dimensions, and where the cells lie in it."""
 
-    rows: slice
-    columns: slice
+    keys: dict[str, slice]
     cells: Integers
-    row: Integers
-    column: Integers
+    inside: tuple[Integers, ...]
+
+    @property
+    def area(self) -> int:
+        return int(np.prod([key.stop - key.start for key in self.keys.values()]))
 
 
-def _boxes(rows: Integers, columns: Integers) -> list[_Box]:
+def _windows(product: Product, rows: Integers, columns: Integers) -> list[_Window]:
+    if CELL not in product.roles:
+        return _boxes(rows, columns)
+    flat = rows * product.geometry.shape[1] + columns
+    position = flat if product.gathered is None else product.gathered_position[flat]
+    order = np.argsort(position, kind="stable")
+    order = order[position[order] >= 0]
+    splits = np.flatnonzero(np.diff(position[order]) > _GAP) + 1
+    out = []
+    for cells in np.split(order, splits):
+        if cells.size:
+            low, high = int(position[cells[0]]), int(position[cells[-1]]) + 1
+            out.append(_Window({CELL: slice(low, high)}, cells, (position[cells] - low,)))
+    return out
+
+
+def _boxes(rows: Integers, columns: Integers) -> list[_Window]:
     tile = (rows // _BOX) * 10**6 + columns // _BOX
     out = []
     for one in np.unique(tile):
         cells = np.flatnonzero(tile == one)
         r, c = rows[cells], columns[cells]
-        window = slice(int(r.min()), int(r.max()) + 1), slice(int(c.min()), int(c.max()) + 1)
-        out.append(_Box(*window, cells, r - window[0].start, c - window[1].start))
+        keys = {ROW: slice(int(r.min()), int(r.max()) + 1), COLUMN: slice(int(c.min()), int(c.max()) + 1)}
+        out.append(_Window(keys, cells, (r - keys[ROW].start, c - keys[COLUMN].start)))
     return out
 
 
-def _file_series(product: Product, rows: Integers, columns: Integers, progress: Progress) -> Series:
-    boxes = _boxes(rows, columns)
-    names = [product.variable, *([product.uncertainty] if product.uncertainty else [])]
-    pieces: list[tuple[Days, Floats, Integers, list[Floats]]] = []
-    for file in progress.track(product.files, f"reading {product.name}", len(product.files)):
-        try:
-            with open_stored(file) as stored:
-                pieces.extend(_file_pieces(stored, file, product, names, boxes, rows.size))
-        except (OSError, RuntimeError, IndexError, KeyError) as error:
-            raise InputError(f"cannot be read: {error}", where=f"{file}, variable {product.variable}") from error
-    return _joined(product, pieces, rows.size)
+@dataclass(frozen=True)
+class _Piece:
+    """Some days of all cells, each array (cell, day)."""
+
+    days: Days
+    values: Floats
+    flagged: Integers
+    uncertainty: Floats | None
+    filled: Booleans | None
 
 
-def _file_pieces(
-    file: Stored, path: Path, product: Product, names: Sequence[str], boxes: Sequence[_Box], cells: int
-) -> Iterator[tuple[Days, Floats, Integers, list[Floats]]]:
-    """For each slab of days of a file: days, values (cell, day), values taken by flags, further variables."""
-    there = file.names()
-    if product.variable not in there:
-        raise InputError(f"no variable {product.variable!r}; the file holds {', '.join(there)}", where=str(path))
-    days = _days(file, path, product.variable)
-    area = sum((box.rows.stop - box.rows.start) * (box.columns.stop - box.columns.start) for box in boxes)
-    step = max(int(_SLAB_VALUES // max(area, 1)), 1)
-    for start in range(0, days.size, step):
-        slab = slice(start, min(start + step, days.size))
-        stored = [_read(file.array(name), slab, boxes, cells) for name in names]
-        values = _scaled(stored[0], product)
-        flagged = np.zeros(cells, np.int64)
-        if product.quality is not None and product.quality.variable in there:
-            flags = _read(file.array(product.quality.variable), slab, boxes, cells)
+def _pieces(file: Stored, path: Path, product: Product, windows: Sequence[_Window], cells: int) -> Iterator[_Piece]:
+    if not file.has(product.variable):
+        raise InputError(f"no variable {product.variable!r}; the file holds {', '.join(file.names())}", where=str(path))
+    days = _days(file, path, product)
+    for slab in _slabs(file, product, windows, days.size):
+        values = _scaled(_read(file, product.variable, product, slab, windows, cells), product)
+        flagged, filled = np.zeros(cells, np.int64), None
+        if product.quality is not None and file.has(product.quality.variable):
+            flags = _read(file, product.quality.variable, product, slab, windows, cells)
             good = product.quality.good(flags)
             flagged = (~good & np.isfinite(values)).sum(axis=1)
             values = np.where(good, values, np.float32(np.nan))
-        extra = [
-            _missing(one, file.attribute(name, "_FillValue")) for one, name in zip(stored[1:], names[1:], strict=True)
-        ]
-        yield days[slab], values, flagged, extra
+            filled = product.quality.filled(flags) if product.quality.gap else None
+        uncertainty = None
+        if product.uncertainty is not None and file.has(product.uncertainty):
+            stored = _read(file, product.uncertainty, product, slab, windows, cells)
+            uncertainty = _missing(stored, file.attribute(product.uncertainty, "_FillValue"))
+        yield _Piece(days[slab], values, flagged, uncertainty, filled)
 
 
-def _read(variable: Any, slab: slice, boxes: Sequence[_Box], cells: int) -> npt.NDArray[Any]:
-    """Stored values of the cells, (cell, day); dimensions other than time and the grid must have length 1."""
-    count = slab.stop - slab.start
-    out = np.empty((cells, count), variable.dtype)
-    extra = variable.ndim - 2
-    for box in boxes:
-        key: list[Any] = [slab] if extra >= 1 and variable.shape[0] >= slab.stop else [0] * min(extra, 1)
-        key += [0] * (extra - len(key))
-        window = np.asarray(variable[(*key, box.rows, box.columns)])
-        window = window.reshape(-1, *window.shape[-2:])
-        out[box.cells] = window[:, box.row, box.column].T
+def _slabs(file: Stored, product: Product, windows: Sequence[_Window], days: int) -> list[slice]:
+    """Parts of the time axis that fit into memory, whole chunks where the file has chunks."""
+    area = sum(window.area for window in windows)
+    step = max(int(_SLAB_VALUES // max(area, 1)), 1)
+    chunks = file.chunks(product.variable)
+    if chunks is not None and TIME in product.roles:
+        chunk = chunks[product.roles.index(TIME)]
+        step = max(step // chunk, 1) * chunk
+    return [slice(start, min(start + step, days)) for start in range(0, days, step)]
+
+
+def _read(
+    file: Stored, name: str, product: Product, slab: slice, windows: Sequence[_Window], cells: int
+) -> npt.NDArray[Any]:
+    """Stored values of the cells, (cell, day)."""
+    array = file.array(name)
+    roles = product.roles
+    level = level_of(roles)
+    kept = [role for role in roles if role in (TIME, ROW, COLUMN, CELL)]
+    fill: float = np.nan if array.dtype.kind == "f" else 0
+    out = np.full((cells, slab.stop - slab.start), fill, array.dtype.newbyteorder("="))
+    for window in windows:
+        keys: dict[str, Any] = {TIME: slab, **window.keys}
+        key = tuple(keys[role] if role in keys else level if role.startswith("level") else 0 for role in roles)
+        block = np.asarray(array[key])
+        space = [kept.index(role) for role in window.keys]
+        block = block.transpose(*space, *([kept.index(TIME)] if TIME in kept else []))
+        if TIME not in kept:
+            block = block[..., None]
+        out[window.cells] = block[window.inside]
+    if CELL in roles and product.gathered is not None:
+        there = np.zeros(cells, bool)
+        for window in windows:
+            there[window.cells] = True
+        if out.dtype.kind != "f" and not there.all():
+            out = out.astype(np.float64)
+        out[~there] = np.nan if out.dtype.kind == "f" else 0
     return out
 
 
 def _scaled(stored: npt.NDArray[Any], product: Product) -> Floats:
     values = stored.astype(np.float32)
     for fill in product.fill:
-        values[stored == np.asarray(fill, stored.dtype)] = np.nan
+        if np.isfinite(fill):
+            values[stored == np.asarray(fill).astype(stored.dtype)] = np.nan
+    if product.factor == 1.0 and product.offset == 0.0:
+        return values
     return values * np.float32(product.factor) + np.float32(product.offset)
 
 
@@ -182,24 +211,47 @@ def _missing(stored: npt.NDArray[Any], fill: Any) -> Floats:
     return values
 
 
-def _days(file: Stored, path: Path, name: str) -> Days:
-    """Days of a file from its time coordinate, else from the eight digits in its name."""
-    there = file.names()
-    for time in (file.first_dimension(name), "time"):
-        units = str(file.attribute(time, "units", "")) if time in there else ""
+def _days(file: Stored, path: Path, product: Product) -> Days:
+    """Days of a file from its time coordinate, else from the eight digits in its name.
+
+    A mean over an interval belongs to the day in which the middle of its time bounds lies, wherever its stamp is.
+    """
+    name = product.time
+    if name and file.has(name):
+        units = str(file.attribute(name, "units", "")).strip()
         if " since " in units:
-            calendar = str(file.attribute(time, "calendar", "standard"))
-            return _decoded(np.atleast_1d(np.asarray(file.array(time)[...], float)), units, calendar, path)
+            calendar = str(file.attribute(name, "calendar", "standard"))
+            stamps = np.atleast_1d(np.asarray(file.array(name)[...], float))
+            return _decoded(_middles(file, product, stamps, units), units, calendar, path)
     match = re.search(r"(?<!\d)(\d{4})(\d{2})(\d{2})(?!\d)", path.name)
     if match is None:
         raise InputError("no time coordinate and no YYYYMMDD in the file name", where=str(path))
-    return np.array([f"{match[1]}-{match[2]}-{match[3]}"], "datetime64[D]")
+    try:
+        return np.array([f"{match[1]}-{match[2]}-{match[3]}"], "datetime64[D]")
+    except ValueError as error:
+        raise InputError(f"{match[0]} in the file name is no day", where=str(path)) from error
+
+
+def _middles(file: Stored, product: Product, stamps: npt.NDArray[np.float64], units: str) -> npt.NDArray[np.float64]:
+    bounds = str(file.attribute(product.time, "bounds", ""))
+    if not bounds or not file.has(bounds) or tuple(file.array(bounds).shape) != (stamps.size, 2):
+        return stamps
+    pairs = np.asarray(file.array(bounds)[...], float)
+    length = (pairs[:, 1] - pairs[:, 0]) / _per_day(units)
+    is_mean = "mean" in str(file.attribute(product.variable, "cell_methods", "")).partition("time:")[2]
+    if not (is_mean or float(np.median(length)) >= _LONG_BOUNDS_DAYS):
+        return stamps
+    # A hair before the end of the interval: the middle of [0 h, 0 h] is that very instant.
+    return np.asarray(pairs.mean(axis=1))
+
+
+def _per_day(units: str) -> float:
+    return _TIME_UNITS.get(units.partition(" since ")[0].strip().lower().rstrip("s") + "s", np.nan)
 
 
 def _decoded(values: npt.NDArray[np.float64], units: str, calendar: str, path: Path) -> Days:
-    unit, _, since = units.partition(" since ")
-    per_day = _TIME_UNITS.get(unit.strip().lower().rstrip("s") + "s")
-    if per_day is None or calendar not in _CALENDARS:
+    since, per_day = units.partition(" since ")[2], _per_day(units)
+    if not np.isfinite(per_day) or calendar not in _CALENDARS:
         raise InputError(f"time units {units!r} or calendar {calendar!r} are not known", where=str(path))
     try:
         reference = np.datetime64(since.strip().split("+")[0].removesuffix("UTC").strip().replace(" ", "T"), "s")
@@ -209,23 +261,70 @@ def _decoded(values: npt.NDArray[np.float64], units: str, calendar: str, path: P
     return np.asarray((reference + seconds).astype("datetime64[D]"))
 
 
-def _joined(product: Product, pieces: Sequence[tuple[Days, Floats, Integers, list[Floats]]], cells: int) -> Series:
-    every = np.concatenate([days for days, *_ in pieces])
+def _joined(product: Product, pieces: Sequence[_Piece], cells: int) -> Series:
+    every = np.concatenate([piece.days for piece in pieces])
+    if not every.size:
+        raise InputError("the product has no day", where=str(product.path))
     distinct, counts = np.unique(every, return_counts=True)
-    if (counts > 1).any():
+    several = bool((counts > 1).any())
+    if several and not product.averaged:
         day = distinct[counts.argmax()]
         raise InputError(
             f"{day} comes {counts.max()} times", where=str(product.path),
-            why="a product has one value a day here", next="keep one file a day, or average to days first",
+            why="a product has one value a day here",
+            next="keep one file a day, or say `day: daily_mean` in a product card: then they are averaged",
         )  # fmt: skip
     days = np.arange(distinct[0], distinct[-1] + 1)
-    values = np.full((cells, days.size), np.nan, np.float32)
-    uncertainty = np.full((cells, days.size), np.nan, np.float32) if product.uncertainty else None
-    flagged = np.zeros(cells, np.int64)
-    for piece_days, piece, taken, extra in pieces:
-        at = (piece_days - days[0]).astype(np.int64)
-        values[:, at] = piece
-        flagged += taken
-        if uncertainty is not None:
-            uncertainty[:, at] = extra[0]
-    return Series(days, values, uncertainty, flagged)
+    whole = len(pieces) == 1 and not several and pieces[0].days.size == days.size
+    if whole and (np.diff(pieces[0].days) == np.timedelta64(1, "D")).all():
+        one = pieces[0]
+        return Series(days, one.values, one.uncertainty, one.flagged, one.filled)
+    joined = _Sum.of(product, cells, days, several)
+    for piece in pieces:
+        joined.add(piece)
+    return joined.series()
+
+
+@dataclass
+class _Sum:
+    """Values on consecutive days; the mean where a day has several."""
+
+    days: Days
+    values: Floats
+    uncertainty: Floats | None
+    flagged: Integers
+    filled: Booleans | None
+    count: npt.NDArray[np.int16] | None
+
+    @classmethod
+    def of(cls, product: Product, cells: int, days: Days, several: bool) -> _Sum:
+        shape = (cells, days.size)
+        nothing = np.full(shape, np.nan, np.float32)
+        return cls(
+            days, np.zeros(shape, np.float32) if several else nothing,
+            np.full(shape, np.nan, np.float32) if product.uncertainty else None, np.zeros(cells, np.int64),
+            np.zeros(shape, bool) if product.quality is not None and product.quality.gap else None,
+            np.zeros(shape, np.int16) if several else None,
+        )  # fmt: skip
+
+    def add(self, piece: _Piece) -> None:
+        at = (piece.days - self.days[0]).astype(np.int64)
+        self.flagged += piece.flagged
+        if self.count is None:
+            self.values[:, at] = piece.values
+        else:
+            for position, day in enumerate(at):
+                one = piece.values[:, position]
+                known = np.isfinite(one)
+                self.values[known, day] += one[known]
+                self.count[known, day] += 1
+        if self.uncertainty is not None and piece.uncertainty is not None:
+            self.uncertainty[:, at] = piece.uncertainty
+        if self.filled is not None and piece.filled is not None:
+            self.filled[:, at] = piece.filled
+
+    def series(self) -> Series:
+        values = self.values
+        if self.count is not None:
+            values = np.where(self.count > 0, values / np.maximum(self.count, 1), np.nan).astype(np.float32)
+        return Series(self.days, values, self.uncertainty, self.flagged, self.filled)

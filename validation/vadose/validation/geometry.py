@@ -1,4 +1,4 @@
-"""The horizontal grid of a product, and which of its cells a point lies in or near."""
+"""Where the values of a product are: on a grid of parallels and meridians, or at scattered points."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import KDTree
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 EARTH_RADIUS_KM = 6371.0072
 
@@ -50,6 +52,16 @@ class Geometry:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.lat.size, self.lon.size
+
+    @property
+    def step_degrees(self) -> float:
+        """Height of the highest row."""
+        return float(np.nanmax(np.abs(np.diff(self.lat_edges))))
+
+    def centres(self, flat: Integers) -> tuple[Floats, Floats]:
+        """Latitude and longitude, -180..180, of cells given by flat index in C order."""
+        lon = self.lon[flat % self.lon.size]
+        return self.lat[flat // self.lon.size], np.where(lon > 180.0, lon - 360.0, lon)
 
     @cached_property
     def wraps(self) -> bool:
@@ -92,6 +104,98 @@ class Geometry:
         near = apart <= self.size_km(row_of, column_of)
         order = np.argsort(apart[near], kind="stable")
         return row_of[near][order], column_of[near][order], apart[near][order]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Scattered points, or a grid whose rows are no parallels: a place belongs to the nearest point.
+
+    Attributes
+    ----------
+    lat, lon
+        Of every point, flat; NaN or impossible values are points without a place, never met.
+    shape
+        Shape of the points in the file; the second number is the row length of a flat index.
+    reach_km
+        Side of the cell that a point stands for: a place belongs to the nearest point up to half its diagonal away.
+    """
+
+    lat: Floats
+    lon: Floats
+    shape: tuple[int, int]
+    reach_km: float
+
+    @classmethod
+    def of(cls, lat: Floats, lon: Floats, reach_km: float | None = None) -> Points:
+        """Points with the median distance to their nearest neighbours as cell size, kept within 1 to 50 km."""
+        shape = (1, lat.size) if lat.ndim == 1 else (lat.shape[0], lat.shape[1])
+        flat = cls(np.ravel(lat).astype(float), np.ravel(lon).astype(float), shape, reach_km or 25.0)
+        if reach_km is not None or flat.placed.sum() < 2:
+            return flat
+        some = np.flatnonzero(flat.placed)
+        some = some[:: max(some.size // 1000, 1)]
+        nearest = flat._tree.query(_on_sphere(flat.lat[some], flat.lon[some]), k=[2])[0][:, 0]
+        between = EARTH_RADIUS_KM * 2.0 * np.arcsin(np.minimum(nearest / 2.0, 1.0))
+        return cls(flat.lat, flat.lon, shape, float(np.clip(np.median(between), 1.0, 50.0)))
+
+    @cached_property
+    def placed(self) -> Booleans:
+        """Points with possible coordinates."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray((np.abs(self.lat) <= 90.0) & (np.abs(self.lon) <= 360.0))
+
+    @cached_property
+    def _kept(self) -> Integers:
+        return np.flatnonzero(self.placed)
+
+    @cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(_on_sphere(self.lat[self._kept], self.lon[self._kept]))
+
+    @property
+    def step_degrees(self) -> float:
+        """The reach as degrees of latitude."""
+        return float(np.degrees(self.reach_km / EARTH_RADIUS_KM))
+
+    def centres(self, flat: Integers) -> tuple[Floats, Floats]:
+        """Latitude and longitude, -180..180, of points given by flat index."""
+        lon = self.lon[flat]
+        return self.lat[flat], np.where(lon > 180.0, lon - 360.0, lon)
+
+    def containing(self, lat: npt.ArrayLike, lon: npt.ArrayLike) -> tuple[Integers, Integers]:
+        """Row and column of the nearest point of each place; -1 where it is farther than half a cell's diagonal."""
+        lat, lon = np.atleast_1d(np.asarray(lat, float)), np.atleast_1d(np.asarray(lon, float))
+        known = np.isfinite(lat) & np.isfinite(lon)
+        apart = np.full(lat.shape, np.inf)
+        index = np.zeros(lat.shape, np.int64)
+        if self._kept.size and known.any():
+            apart[known], index[known] = self._tree.query(_on_sphere(lat[known], lon[known]))
+        hit = apart <= self.reach_km / EARTH_RADIUS_KM / np.sqrt(2.0)
+        flat = np.where(hit, self._kept[np.minimum(index, max(self._kept.size - 1, 0))] if self._kept.size else 0, -1)
+        return np.where(hit, flat // self.shape[1], -1), np.where(hit, flat % self.shape[1], -1)
+
+    def size_km(self, row: npt.ArrayLike, column: npt.ArrayLike) -> Floats:
+        """The reach, for every point."""
+        return np.full(np.broadcast(np.asarray(row), np.asarray(column)).shape, self.reach_km)
+
+    def nearby(self, lat: float, lon: float) -> tuple[Integers, Integers, Floats]:
+        """Points within the reach of a place, nearest first: rows, columns, distances in km."""
+        if not self._kept.size or not (np.isfinite(lat) and np.isfinite(lon)):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        found = self._tree.query_ball_point(_on_sphere(np.array(lat), np.array(lon)), self.reach_km / EARTH_RADIUS_KM)
+        flat = self._kept[np.asarray(found, np.int64)]
+        apart = distance_km(lat, lon, self.lat[flat], self.lon[flat])
+        order = np.lexsort((flat, apart))
+        flat = flat[order]
+        return flat // self.shape[1], flat % self.shape[1], apart[order]
+
+
+AnyGeometry = Geometry | Points
+
+
+def _on_sphere(lat: Floats, lon: Floats) -> Floats:
+    a, b = np.deg2rad(lat), np.deg2rad(lon)
+    return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], axis=-1)
 
 
 def _inside(ascending_or_not: Floats, values: Floats) -> Integers:

@@ -1,4 +1,4 @@
-"""Stored values of a NetCDF file: HDF5 by h5py, which opens a granule five times faster, else by netCDF4."""
+"""Stored values of a file: HDF5 by h5py, which opens a granule five times faster, Zarr, else by netCDF4."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import h5py
 import netCDF4
 import numpy as np
+import zarr
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -17,8 +18,11 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 class Stored(Protocol):
     """A file opened for reading; values come as stored, without scale, offset or mask."""
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a variable; `group/name` names one in a group."""
+
     def names(self) -> list[str]:
-        """Names of all variables."""
+        """Names of all variables outside groups."""
 
     def array(self, name: str) -> Any:
         """A variable with shape, ndim, dtype and slicing."""
@@ -26,13 +30,21 @@ class Stored(Protocol):
     def attribute(self, name: str, key: str, default: Any = None) -> Any:
         """An attribute of a variable; text as str, single numbers as scalars."""
 
-    def first_dimension(self, name: str) -> str:
-        """Name of the first dimension of a variable, "" if it has none."""
+    def chunks(self, name: str) -> tuple[int, ...] | None:
+        """Shape of the chunks of a variable, None where it is stored in one piece."""
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr store."""
+    return (path / "zarr.json").is_file() or (path / ".zgroup").is_file()
 
 
 @contextlib.contextmanager
 def open_stored(path: Path) -> Iterator[Stored]:
-    """Open a file; a broken one raises `OSError`."""
+    """Open a file or a Zarr store; a broken one raises `OSError`."""
+    if path.is_dir():
+        yield _Zarr(zarr.open_group(str(path), mode="r"))
+        return
     with path.open("rb") as file:
         is_hdf5 = file.read(8) == _HDF5
     if is_hdf5:
@@ -44,9 +56,21 @@ def open_stored(path: Path) -> Iterator[Stored]:
             yield _Classic(dataset)
 
 
+def plain(value: Any, default: Any = None) -> Any:
+    """An attribute as text or number: bytes decoded, arrays of one value as that value."""
+    if value is None:
+        return default
+    if isinstance(value, bytes):
+        return value.decode()
+    return value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
+
+
 class _Hdf5:
     def __init__(self, file: Any) -> None:
         self.file = file
+
+    def has(self, name: str) -> bool:
+        return isinstance(self.file.get(name), h5py.Dataset)
 
     def names(self) -> list[str]:
         return [name for name, item in self.file.items() if isinstance(item, h5py.Dataset)]
@@ -55,21 +79,39 @@ class _Hdf5:
         return self.file[name]
 
     def attribute(self, name: str, key: str, default: Any = None) -> Any:
-        value = self.file[name].attrs.get(key, default)
-        if isinstance(value, bytes):
-            return value.decode()
-        return value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
+        return plain(self.file[name].attrs.get(key), default)
 
-    def first_dimension(self, name: str) -> str:
-        dataset = self.file[name]
-        if dataset.ndim == 0 or len(dataset.dims[0]) == 0:
-            return ""
-        return str(dataset.dims[0][0].name).rpartition("/")[2]
+    def chunks(self, name: str) -> tuple[int, ...] | None:
+        found: tuple[int, ...] | None = self.file[name].chunks
+        return found
+
+
+class _Zarr:
+    def __init__(self, group: Any) -> None:
+        self.group = group
+
+    def has(self, name: str) -> bool:
+        return name in self.group and isinstance(self.group[name], zarr.Array)
+
+    def names(self) -> list[str]:
+        return sorted(str(name) for name, _ in self.group.arrays())
+
+    def array(self, name: str) -> Any:
+        return self.group[name]
+
+    def attribute(self, name: str, key: str, default: Any = None) -> Any:
+        return self.group[name].attrs.get(key, default)
+
+    def chunks(self, name: str) -> tuple[int, ...] | None:
+        return tuple(int(size) for size in self.group[name].chunks)
 
 
 class _Classic:
     def __init__(self, dataset: netCDF4.Dataset) -> None:
         self.dataset = dataset
+
+    def has(self, name: str) -> bool:
+        return name in self.dataset.variables
 
     def names(self) -> list[str]:
         return list(self.dataset.variables)
@@ -80,5 +122,6 @@ class _Classic:
     def attribute(self, name: str, key: str, default: Any = None) -> Any:
         return getattr(self.dataset[name], key, default)
 
-    def first_dimension(self, name: str) -> str:
-        return str(next(iter(self.dataset[name].dimensions), ""))
+    def chunks(self, name: str) -> tuple[int, ...] | None:
+        found = self.dataset[name].chunking()
+        return None if found in ("contiguous", None) else tuple(found)
