@@ -149,11 +149,18 @@ def test_a_changed_byte_is_damage(copied, place):
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 1
     path.write_bytes(raw)
-    try:
-        damaged = verify(version, silent).damaged
-    except InputError as error:
-        damaged = [error.what]
-    assert damaged
+    assert f"{path.relative_to(version)} has other bytes" in verify(version, silent).damaged
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"files": 1}', '{"files": [{"status": "published"}]}'])
+def test_another_json_is_not_a_manifest(copied, text):
+    _, _, version = copied
+    (version / "manifest.json").write_text(text)
+    sums = (version / "SHA256SUMS").read_text().splitlines(keepends=True)
+    kept = [line for line in sums if not line.endswith("  manifest.json\n")]
+    (version / "SHA256SUMS").write_text("".join(kept))
+    with pytest.raises(InputError, match="not the manifest of a release"):
+        verify(version, silent)
 
 
 def test_missing_and_extra_files_are_damage(copied):

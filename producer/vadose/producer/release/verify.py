@@ -46,17 +46,37 @@ def verify(
     Raises
     ------
     InputError
-        If there is no manifest or no list of sums.
+        If there is no list of sums, or no manifest that could be one.
     """
-    manifest = read_json(path / MANIFEST)
     listed = read_sums(path / SUMS)
     result = Verified(files=len(listed))
     check_sums(path, listed, result, progress)
-    check_listing(path, manifest, listed, result)
     check_signature(path, signers, result)
+    if f"{MANIFEST} has other bytes" in result.damaged:
+        result.not_checked.append(f"headers and listing: {MANIFEST} is damaged")
+        return result
+    entries = published_entries(path / MANIFEST)
+    check_listing(path, entries, listed, result)
     if headers:
-        check_headers(path, manifest, result, progress, contents=contents)
+        check_headers(path, entries, result, progress, contents=contents)
     return result
+
+
+def published_entries(path: Path) -> list[dict[str, Any]]:
+    """The published files of a manifest; another kind of JSON is an `InputError`."""
+    manifest = read_json(path)
+    try:
+        entries = [entry for entry in manifest["files"] if entry["status"] == "published"]
+        complete = all(
+            {"path", "sha256", "role"} <= entry.keys()
+            and (entry["role"] != "granule" or {"header_sha256", "content_sha256", "tracking_id"} <= entry.keys())
+            for entry in entries
+        )
+    except (KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise InputError("not the manifest of a release", where=str(path))
+    return entries
 
 
 def read_sums(path: Path) -> dict[str, str]:
@@ -81,9 +101,9 @@ def check_sums(path: Path, listed: dict[str, str], result: Verified, progress: P
             result.damaged.append(f"{name} has other bytes")
 
 
-def check_listing(path: Path, manifest: dict[str, Any], listed: dict[str, str], result: Verified) -> None:
+def check_listing(path: Path, files: list[dict[str, Any]], listed: dict[str, str], result: Verified) -> None:
     """Manifest, sums and folder name the same files."""
-    entries = {entry["path"]: entry["sha256"] for entry in manifest["files"] if entry["status"] == "published"}
+    entries = {entry["path"]: entry["sha256"] for entry in files}
     for name in sorted(set(entries) | set(listed) - {MANIFEST}):
         if entries.get(name) != listed.get(name):
             result.damaged.append(f"{name} differs between manifest and {SUMS}")
@@ -110,7 +130,7 @@ def check_signature(path: Path, signers: Path | None, result: Verified) -> None:
 
 
 def check_headers(
-    path: Path, manifest: dict[str, Any], result: Verified, progress: Progress, *, contents: bool
+    path: Path, files: list[dict[str, Any]], result: Verified, progress: Progress, *, contents: bool
 ) -> None:
     """Every granule opens and has the header, and if asked the content, that the manifest says."""
     try:
@@ -118,7 +138,7 @@ def check_headers(
     except ImportError as error:
         result.not_checked.append(f"headers: {error.name} is not installed")
         return
-    granules = [entry for entry in manifest["files"] if entry["role"] == "granule" and entry["status"] == "published"]
+    granules = [entry for entry in files if entry["role"] == "granule"]
     for entry in progress.track(granules, "headers"):
         place = path / entry["path"]
         if not place.is_file():
