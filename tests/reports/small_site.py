@@ -351,7 +351,7 @@ def write_release(
         "files": files,
         "code": {"vadose": "0.1.0", "commit": "a" * 40},
         "hardware": "cpu x86_64",
-        "writer": "isal",
+        "writer": "libdeflate",
         "recipe_sha256": "b" * 64,
         "model_sha256": "c" * 64,
     }

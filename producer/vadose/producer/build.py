@@ -290,7 +290,7 @@ def write_slab(cube: Cube, writer: GranuleWriter, directory: Path, slab: Slab, t
                memory_bytes: int) -> Iterator[Path]:  # fmt: skip
     """Write the granules of the days `todo`; threads hide the time that the disk takes to confirm a file."""
     # netCDF-C must not be called by two threads at once; h5py takes turns by itself.
-    threads = QUEUE if writer.recipe.build.writer == "isal" else 1
+    threads = QUEUE if writer.recipe.build.writer == "libdeflate" else 1
     blocks = [scratch.load(slab, number) for number in range(len(cell_blocks(cube)))]
     start = max(slab.days[0], cube.days[0])
     day_bytes = cube.index.size * PREDICTED.itemsize

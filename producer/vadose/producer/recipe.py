@@ -153,7 +153,7 @@ class FlagRule(_Strict):
 class BuildSection(_Strict):
     """How predictions become granules."""
 
-    writer: Literal["isal", "netcdf4"] = "isal"
+    writer: Literal["libdeflate", "netcdf4"] = "libdeflate"
     slab_days: int = pydantic.Field(default=1830, ge=1)
     minimum: float = 0.02
     maximum: float = 0.6

@@ -1,4 +1,4 @@
-"""Writes granules: a header made once by netCDF4, then chunks by ISA-L and HDF5, or by netCDF4 itself."""
+"""Writes granules: a header made once by netCDF4, then chunks by libdeflate and HDF5, or by netCDF4 itself."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import deflate as libdeflate
 import h5py
 import netCDF4
 import numpy as np
 import numpy.typing as npt
-from isal import igzip_lib
 
 from vadose.common import InputError, whole_file
 from vadose.producer.granules.flags import OUTSIDE_DOMAIN, WITHOUT_VALUE
@@ -34,10 +34,9 @@ from vadose.producer.recipe import Recipe
 
 Floats = npt.NDArray[np.float32]
 
-# Of all levels (0 to 3) and buffers of ISA-L this pair is the smallest, within 1 % of zlib 4: small buffers renew the
-# Huffman tables often, which suits the four very different byte planes of a shuffled chunk.
-ISAL_LEVEL = 2
-ISAL_BUFFER = igzip_lib.MEM_LEVEL_MIN
+# As fast as level 1 and smaller than zlib 4. The stream of libdeflate depends on the bytes alone; that of ISA-L, which
+# is faster, also depends on what the memory of a thread held before (levels 1 and 2).
+LIBDEFLATE_LEVEL = 4
 IMAGE_GROWTH_BYTES = 1 << 18
 FIELDS = ("sm", "sm_uncertainty", "flag")
 DTYPES = {"sm": np.dtype("<f4"), "sm_uncertainty": np.dtype("<f4"), "flag": np.dtype("<i2")}
@@ -105,7 +104,7 @@ class GranuleWriter:
         """Write the granule of a day to its place under the version folder; it appears whole or not at all."""
         target = folder / daily_name(self.recipe.product, day).path
         with whole_file(target) as part:
-            if self.recipe.build.writer == "isal":
+            if self.recipe.build.writer == "libdeflate":
                 part.write_bytes(self.image(day, cells))
             else:
                 part.write_bytes(self._template)
@@ -113,7 +112,7 @@ class GranuleWriter:
         return target
 
     def image(self, day: np.datetime64, cells: Cells) -> bytes:
-        """The bytes of a granule by the writer `isal`: HDF5 in memory, which holds compressed chunks only."""
+        """The bytes of a granule by the writer `libdeflate`: HDF5 in memory, which holds compressed chunks only."""
         # HDF5 takes two images of one name for the same file: each day in flight has its own.
         access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
         access.set_fapl_core(IMAGE_GROWTH_BYTES, False)
@@ -182,10 +181,10 @@ def padded(values: npt.NDArray[Any], chunk: Sequence[int]) -> npt.NDArray[Any]:
 
 
 def deflate(chunk: npt.NDArray[Any]) -> bytes:
-    """Bytes shuffled as HDF5 does, then a zlib stream by ISA-L."""
+    """Bytes shuffled as HDF5 does, then a zlib stream by libdeflate."""
     little = np.ascontiguousarray(chunk, chunk.dtype.newbyteorder("<"))
     planes = little.view(np.uint8).reshape(-1, little.dtype.itemsize)
-    return bytes(igzip_lib.compress(planes.T.tobytes(), ISAL_LEVEL, igzip_lib.COMP_ZLIB, ISAL_BUFFER))
+    return bytes(libdeflate.zlib_compress(planes.T.tobytes(), LIBDEFLATE_LEVEL))
 
 
 def template(header: Header) -> bytes:
