@@ -9,19 +9,22 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NoReturn
 
 import yaml
 
 from vadose.common import InputError, UsageError
 
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
-# A member that unpacks to more is a mistake or an attack: the largest hourly series of 40 years has 30 MB.
-_LARGEST_MEMBER = 2 * 10**9
+# What unpacks to more is a mistake or an attack: the largest series of 40 years has 300 MB in the widest layout.
+LARGEST_MEMBER = 10**9
 _LARGEST_RATIO = 200.0
 _RATIO_APPLIES_FROM = 10**8
 _DEEPEST = 3
+_HEAD_BYTES = 4096
+_GZIP = b"\x1f\x8b"
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,53 @@ class Member:
 
     name: str
     folder: str
-    _read: Callable[[], bytes]
+    _open: Callable[[], IO[bytes]]
 
-    def read(self) -> bytes:
-        """The bytes, unpacked; gzip too."""
-        raw = self._raw()
-        if raw[:2] != b"\x1f\x8b":
+    @property
+    def base(self) -> str:
+        """The name without folders."""
+        return PurePosixPath(self.name).name
+
+    def head(self) -> bytes:
+        """The first 4 kB or less, unpacked."""
+        raw = self._stored(_HEAD_BYTES)
+        if raw[:2] != _GZIP:
             return raw
         try:
-            return gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"broken gzip file: {error}", where=self.name) from error
-
-    def sha256(self) -> str:
-        """Hash of the stored bytes."""
-        return hashlib.sha256(self._raw()).hexdigest()
-
-    def _raw(self) -> bytes:
-        try:
-            return self._read()
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+            return zlib.decompressobj(wbits=31).decompress(raw, _HEAD_BYTES)
+        except zlib.error as error:
             raise InputError(f"cannot read: {error}", where=self.name) from error
+
+    def read(self) -> bytes:
+        """All bytes, unpacked."""
+        return self.hashed()[0]
+
+    def hashed(self) -> tuple[bytes, str]:
+        """All bytes, unpacked, and the SHA-256 of the bytes as stored."""
+        raw = self._stored(LARGEST_MEMBER + 1)
+        if len(raw) > LARGEST_MEMBER:
+            self._refuse(f"more than {LARGEST_MEMBER / 1e6:.0f} MB")
+        digest = hashlib.sha256(raw).hexdigest()
+        if raw[:2] != _GZIP:
+            return raw, digest
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+                unpacked = file.read(LARGEST_MEMBER + 1)
+        except _UNREADABLE as error:
+            raise InputError(f"cannot read: {error}", where=self.name) from error
+        if len(unpacked) > LARGEST_MEMBER:
+            self._refuse(f"unpacks to more than {LARGEST_MEMBER / 1e6:.0f} MB from {len(raw) / 1e6:.2f} MB")
+        return unpacked, digest
+
+    def _stored(self, most: int) -> bytes:
+        try:
+            with self._open() as file:
+                return file.read(most)
+        except _UNREADABLE as error:
+            raise InputError(f"cannot read: {error}", where=self.name) from error
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise InputError(what, where=self.name, why="no station file is that large", next="remove it from the source")
 
 
 @dataclass(frozen=True)
@@ -64,10 +93,13 @@ class Terms:
 def members(source: Path) -> Iterator[Member]:
     """All files of a source in the order of their names, litter left out.
 
+    What is not to be trusted is a member that cannot be read: a broken zip, a zip bomb, a name that climbs out of
+    its archive. Reading it raises an `InputError` with its name; the others are not touched by that.
+
     Raises
     ------
     InputError
-        If the source does not exist, or a zip is broken or unpacks to an absurd size.
+        If the source does not exist.
     """
     if not source.exists():
         raise InputError("no such file or folder", where=str(source))
@@ -81,47 +113,74 @@ def members(source: Path) -> Iterator[Member]:
 def _file(path: Path) -> Iterator[Member]:
     if _is_litter(path.name):
         return
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PK\x03\x04" and path.suffix.lower() != ".xlsx":
-        yield from _zipped(str(path), path.read_bytes(), 1)
-    else:
-        yield Member(str(path), str(path.parent), path.read_bytes)
-
-
-def _zipped(name: str, raw: bytes, depth: int) -> Iterator[Member]:
-    if depth > _DEEPEST:
-        raise InputError(f"zip files inside zip files, more than {_DEEPEST} deep", where=name)
     try:
-        archive = zipfile.ZipFile(io.BytesIO(raw))
-    except zipfile.BadZipFile as error:
-        raise InputError(f"broken zip file: {error}", where=name) from error
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        yield _refused(str(path), f"cannot read: {error.strerror or error}", "")
+        return
+    if start == b"PK\x03\x04" and path.suffix.lower() != ".xlsx":
+        yield from _zipped(str(path), path, 1)
+    else:
+        yield Member(str(path), str(path.parent), lambda: path.open("rb"))
+
+
+def _zipped(name: str, stored: Path | io.BytesIO, depth: int) -> Iterator[Member]:
+    if depth > _DEEPEST:
+        yield _refused(name, f"zip files inside zip files, more than {_DEEPEST} deep", "unpack it and give the folder")
+        return
+    try:
+        archive = zipfile.ZipFile(stored)
+    except (zipfile.BadZipFile, OSError) as error:
+        yield _refused(name, f"broken zip file: {error}", "download it again")
+        return
     for info in sorted(archive.infolist(), key=lambda info: info.filename):
-        full = f"{name}/{info.filename}"
         if info.is_dir() or _is_litter(info.filename):
             continue
-        ratio = info.file_size / max(info.compress_size, 1)
-        if info.file_size > _LARGEST_MEMBER or (info.file_size > _RATIO_APPLIES_FROM and ratio > _LARGEST_RATIO):
-            raise InputError(
-                f"unpacks to {info.file_size / 1e6:.0f} MB from {info.compress_size / 1e6:.2f} MB", where=full,
-                why="no station file is that large", next="remove it from the archive",
-            )  # fmt: skip
-        read = _Reader(archive, info.filename)
+        full = f"{name}/{info.filename}"
+        fault = _fault(info)
+        if fault:
+            yield _refused(full, fault, "remove it from the archive")
+            continue
+        member = Member(full, full.rpartition("/")[0], _Opener(archive, info))
         if info.filename.lower().endswith(".zip"):
-            yield from _zipped(full, Member(full, "", read).read(), depth + 1)
+            try:
+                inner = io.BytesIO(member.read())
+            except InputError as error:
+                yield _refused(full, error.what, error.next)
+                continue
+            yield from _zipped(full, inner, depth + 1)
         else:
-            yield Member(full, full.rpartition("/")[0], read)
+            yield member
+
+
+def _fault(info: zipfile.ZipInfo) -> str:
+    """Why a member of an archive is not touched, or nothing."""
+    ratio = info.file_size / max(info.compress_size, 1)
+    if info.file_size > LARGEST_MEMBER or (info.file_size > _RATIO_APPLIES_FROM and ratio > _LARGEST_RATIO):
+        return f"unpacks to {info.file_size / 1e6:.0f} MB from {info.compress_size / 1e6:.2f} MB, a zip bomb"
+    path = PurePosixPath(info.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+        return "the name leads out of the archive"
+    return ""
+
+
+def _refused(name: str, what: str, following: str) -> Member:
+    def refuse() -> NoReturn:
+        raise InputError(what, where=name, next=following)
+
+    return Member(name, name.rpartition("/")[0], refuse)
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Reads one member into memory; nothing is ever unpacked to disk, so that `../` in a name is only a name."""
+class _Opener:
+    """Opens one member; nothing is ever unpacked to disk."""
 
     archive: zipfile.ZipFile
-    name: str
+    info: zipfile.ZipInfo
 
-    def __call__(self) -> bytes:
-        return self.archive.read(self.name)
+    def __call__(self) -> IO[bytes]:
+        return self.archive.open(self.info)
 
 
 def _is_litter(name: str) -> bool:

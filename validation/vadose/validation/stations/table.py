@@ -1,171 +1,205 @@
-"""Station tables read through a declared mapping: columns, units, missing codes, time formats, offset, place."""
+"""Station tables, as text or Parquet, read through a declared mapping."""
 
 from __future__ import annotations
 
 import csv
 import io
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
-import pydantic
-import yaml
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from vadose.common import InputError, UsageError
-from vadose.validation.stations.sensor import Origin, Rows, Sensor, Site, check_percent, daily_sensor
+from vadose.common import InputError
+from vadose.validation.stations.checks import FROST_BELOW_C, checked
+from vadose.validation.stations.context import Context
+from vadose.validation.stations.lines import decoded
+from vadose.validation.stations.mapping import FACTORS, Mapping, TimeColumn, Uncertainty, ValueColumn, degrees
+from vadose.validation.stations.sensor import Floats, Origin, Rows, Sensor, Site, check_percent, daily_sensor
 from vadose.validation.stations.sources import Member
 
-FACTORS = {"m3 m-3": 1.0, "percent": 0.01}
+Column = npt.NDArray[np.object_]
+_PARQUET = b"PAR1"
 
 
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+def read_table(member: Member, mapping: Mapping, context: Context) -> list[Sensor]:
+    """Read all stations and depths of one table.
 
-
-class TimeColumn(_Strict):
-    """Where the time stands. `utc_offset` (hours) must be declared; 0 for UTC."""
-
-    column: str
-    formats: tuple[str, ...] = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S")
-    utc_offset: float = pydantic.Field(ge=-14, le=14)
-    # Daily tables: the day is one of this convention. Sub-daily stamps are brought to UTC.
-    day: Literal["utc", "local_standard"] = "utc"
-
-
-class ValueColumn(_Strict):
-    """One column of soil moisture."""
-
-    column: str
-    units: Literal["m3 m-3", "percent"]
-    depth_m: tuple[float, float]
-    missing: tuple[float, ...] = ()
-
-
-class Mapping(_Strict):
-    """The declaration beside a table.
-
-    `station`, `lat` and `lon` are a column name each (text) or, for one station, the value itself (`lat: 39.1`).
+    Raises
+    ------
+    InputError
+        If the table is empty, lacks a declared column, or no row can be read.
     """
-
-    network: str
-    licence: str
-    redistributable: bool
-    separator: str = ","
-    skip_lines: int = pydantic.Field(default=0, ge=0)
-    time: TimeColumn
-    values: tuple[ValueColumn, ...] = pydantic.Field(min_length=1)
-    station: str | None = None
-    station_column: str | None = None
-    lat: float | str
-    lon: float | str
-    altitude: float = float("nan")
-    sensor: str = "unknown"
-    footprint_kind: Literal["point", "cosmic-ray", "core-site"] = "point"
-
-
-def load_mapping(path: Path) -> Mapping:
-    """Read a mapping; faults are a `UsageError` with the key and what was expected."""
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the mapping: {error.strerror}", where=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
-    try:
-        return Mapping.model_validate(values)
-    except pydantic.ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise UsageError(faults, where=str(path), next=f"keys: {', '.join(Mapping.model_fields)}") from error
-
-
-def read_table(member: Member, mapping: Mapping) -> list[Sensor]:
-    """Read all stations and depths of one table."""
-    text = member.read().decode("utf-8-sig", errors="replace")
-    lines = text.splitlines()[mapping.skip_lines :]
-    table = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mapping.separator))
-    if not table:
-        raise InputError("the table is empty", where=member.name)
-    names = [name.strip() for name in table[0]]
-    needed = [mapping.time.column, *(value.column for value in mapping.values)]
-    needed += [name for name in (mapping.station_column, mapping.lat, mapping.lon) if isinstance(name, str)]
-    lacking = [name for name in needed if name not in names]
+    raw, digest = member.hashed()
+    table, broken = _parquet(raw, member) if raw.startswith(_PARQUET) else _text(raw, mapping, member)
+    lacking = [name for name in mapping.columns if name not in table]
     if lacking:
         raise InputError(
-            f"no column {', '.join(map(repr, lacking))}", where=member.name, why=f"columns: {', '.join(names)}",
+            f"no column {', '.join(map(repr, lacking))}", where=member.name, why=f"columns: {', '.join(table)}",
             next="correct the mapping, or its skip_lines",
         )  # fmt: skip
-    stations: dict[str, list[dict[str, str]]] = {}
-    for row in table[1:]:
-        if row:
-            record = dict(zip(names, row, strict=False))
-            stations.setdefault(
-                record.get(mapping.station_column or "", mapping.station or mapping.network), []
-            ).append(record)
-    return [
-        _sensor(member, mapping, name, value, records)
-        for name, records in sorted(stations.items())
-        for value in mapping.values
-    ]
+    stamps = _stamps(table, mapping.time)
+    size = stamps.size
+    single = mapping.station or mapping.network
+    named = table[mapping.station_column].astype(str) if mapping.station_column else np.full(size, single)
+    sensors = []
+    for number, name in enumerate(np.unique(named)):
+        chosen = named == name
+        rows = {key: column[chosen] for key, column in table.items()}
+        # Rows with the wrong number of cells name no station; they are counted at the first one.
+        astray = broken if number == 0 else 0
+        sensors += [
+            _sensor(member, digest, mapping, str(name), value, rows, stamps[chosen], astray, context)
+            for value in mapping.values
+        ]
+    return sensors
 
 
-def _sensor(member: Member, mapping: Mapping, name: str, value: ValueColumn, records: list[dict[str, str]]) -> Sensor:
-    stamps, values, reasons = [], [], []
-    for record in records:
-        stamp = _stamp(record.get(mapping.time.column, ""), mapping.time)
-        number = _number(record.get(value.column, ""))
-        if stamp is None or number is None:
-            continue
-        missing = number in value.missing or not np.isfinite(number)
-        scaled = number * FACTORS[value.units]
-        stamps.append(stamp)
-        values.append(scaled)
-        reasons.append("missing" if missing else "" if 0.0 <= scaled <= 1.0 or value.units == "m3 m-3" else "own_range")
-    if not stamps:
-        raise InputError("no row can be read", where=member.name, why=f"station {name!r}, column {value.column!r}")
-    times = np.array(stamps, "datetime64[m]")
-    series = np.array(values, float)
-    lat, lon = (_place(mapping_value, records, member) for mapping_value in (mapping.lat, mapping.lon))
-    site = Site(
-        mapping.network, name, mapping.sensor, lat, lon, mapping.altitude, *value.depth_m, mapping.footprint_kind
-    )
-    origin = Origin(
-        file=member.name, sha256=member.sha256(), licence=mapping.licence, redistributable=mapping.redistributable,
-        day_convention=mapping.time.day, utc_offset=mapping.time.utc_offset,
+def _text(raw: bytes, mapping: Mapping, member: Member) -> tuple[dict[str, Column], int]:
+    """Columns of text by name, and the number of rows with too few cells."""
+    lines = decoded(raw)[0].splitlines()[mapping.skip_lines :]
+    blank = mapping.separator.isspace() and mapping.separator != "\t"
+    cells = (
+        [line.split() for line in lines] if blank
+        else list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mapping.separator, skipinitialspace=True))
     )  # fmt: skip
-    found = np.array(reasons, "U24")
-    if value.units == "m3 m-3":
-        good = found == ""
-        check_percent(series[good], member.name)
-        found = np.where(good & ((series < 0) | (series > 1)), "own_range", found)
-    return daily_sensor(site, origin, Rows(times, series, found, len(records)))
+    cells = [row for row in cells if any(cell.strip() for cell in row)]
+    if mapping.header:
+        names, body = list(mapping.header), cells
+    else:
+        names, body = ([cell.strip() for cell in cells[0]], cells[1:]) if cells else ([], [])
+    body = body[mapping.skip_after_header :]
+    if not body:
+        raise InputError("the table is empty", where=member.name)
+    last = max((names.index(name) for name in mapping.columns if name in names), default=0)
+    good = [(row + [""] * len(names))[: len(names)] for row in body if len(row) > last or len(row) == len(names)]
+    columns = list(zip(*good, strict=True)) if good else [() for _ in names]
+    return {name: np.array(column, object) for name, column in zip(names, columns, strict=True)}, len(body) - len(good)
 
 
-def _stamp(text: str, time: TimeColumn) -> datetime | None:
-    for form in time.formats:
+def _parquet(raw: bytes, member: Member) -> tuple[dict[str, Column], int]:
+    try:
+        frame = pq.read_table(pa.BufferReader(raw)).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"cannot be read as Parquet: {error}", where=member.name) from error
+    frame = frame if frame.index.name is None else frame.reset_index()
+    return {str(name): frame[name].to_numpy(object) for name in frame.columns}, 0
+
+
+def _stamps(table: dict[str, Column], time: TimeColumn) -> npt.NDArray[np.datetime64]:
+    """Stamps of all rows, in UTC or as declared days; NaT where no format fits."""
+    parts = [table[name] for name in time.columns]
+    known: dict[str, np.datetime64] = {}
+    out = np.full(parts[0].size, np.datetime64("NaT", "m"))
+    for row in range(parts[0].size):
+        first = parts[0][row]
+        text = (
+            first.isoformat(" ") if isinstance(first, datetime) else " ".join(str(part[row]).strip() for part in parts)
+        )
+        if text not in known:
+            known[text] = _stamp(text, time)
+        out[row] = known[text]
+    return out
+
+
+def _stamp(text: str, time: TimeColumn) -> np.datetime64:
+    midnight = text.endswith((" 24:00", "T24:00", " 24:00:00"))
+    text = text.replace("24:00", "00:00", 1) if midnight else text
+    for form in (*time.formats, *(("%Y-%m-%d %H:%M:%S",) if "-" in text else ())):
         try:
-            stamp = datetime.strptime(text.strip(), form)
+            stamp = datetime.strptime(text, form)
         except ValueError:
             continue
+        stamp += timedelta(days=1) if midnight else timedelta()
         whole_day = "%H" not in form
-        return stamp if whole_day or time.day == "local_standard" else stamp - timedelta(hours=time.utc_offset)
-    return None
+        keep = whole_day or time.day == "local_standard"
+        return np.datetime64((stamp if keep else stamp - timedelta(hours=time.utc_offset)).replace(tzinfo=None), "m")
+    return np.datetime64("NaT", "m")
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text) if text.strip() else float("nan")
-    except ValueError:
-        return None
-
-
-def _place(value: float | str, records: list[dict[str, str]], member: Member) -> float:
-    if isinstance(value, float | int):
-        return float(value)
-    try:
-        return float(records[0][value])
-    except ValueError as error:
+def _sensor(
+    member: Member, digest: str, mapping: Mapping, name: str, value: ValueColumn, table: dict[str, Column],
+    stamps: npt.NDArray[np.datetime64], astray: int, context: Context,
+) -> Sensor:  # fmt: skip
+    numbers, numeric = _numbers(table[value.column])
+    parsed = numeric & ~np.isnat(stamps)
+    if not parsed.any():
+        first = " ".join(str(table[column][0]) for column in mapping.time.columns)
         raise InputError(
-            f"{value} is {records[0][value]!r}, not degrees as a number", where=member.name,
+            "no row can be read", where=member.name,
+            why=f"station {name!r}, column {value.column!r}, first time {first!r}",
+            next="correct the column or the formats of the mapping's time",
+        )  # fmt: skip
+    table = {key: column[parsed] for key, column in table.items()}
+    times, numbers = stamps[parsed], numbers[parsed]
+    values = numbers * FACTORS[value.units]
+    reasons = np.where(np.isfinite(numbers) & ~np.isin(numbers, value.missing), "", "missing").astype("U24")
+    if mapping.flag:
+        flags = np.array([str(flag).strip() for flag in table[mapping.flag.column]])
+        reasons[(reasons == "") & ~np.isin(flags, mapping.flag.keep)] = "provider_flag"
+    check_percent(values[reasons == ""], f"{member.name}, column {value.column}")
+    celsius = _optional(table, mapping.soil_temperature)
+    reasons = checked(
+        times, values, reasons, porosity=mapping.porosity, soil_celsius=celsius, checks=mapping.checks
+    )  # fmt: skip
+    columns: dict[str, Floats] = {}
+    if celsius is not None:
+        columns["frozen"] = np.where(np.isfinite(celsius), celsius < FROST_BELOW_C, np.nan)
+    rain = _optional(table, mapping.precipitation)
+    if rain is not None:
+        columns["precipitation"] = np.where(rain < 0, np.nan, rain)
+    if value.uncertainty:
+        columns["standard_error"] = _error(table, value.uncertainty, FACTORS[value.units])
+    lat, lon = (_place(place, table, member) for place in (mapping.lat, mapping.lon))
+    site = Site(
+        mapping.network, name, mapping.sensor, lat, lon, mapping.altitude, *value.depth_m, mapping.footprint_kind,
+        mapping.footprint_radius_m,
+    )  # fmt: skip
+    origin = Origin(
+        file=member.name, sha256=digest, licence=mapping.licence, redistributable=mapping.redistributable,
+        flag_dialect="own", day_convention=mapping.time.day, utc_offset=mapping.time.utc_offset,
+    )  # fmt: skip
+    rows = Rows(times, values, reasons, stamps.size + astray, columns=columns)
+    return daily_sensor(site, origin, rows, period=context.period)
+
+
+def _numbers(column: Column) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Values, NaN for empty cells and `NA`, and which cells are a number or empty."""
+    out, good = np.full(column.size, np.nan), np.ones(column.size, bool)
+    for row, cell in enumerate(column):
+        text = str(cell).strip()
+        try:
+            out[row] = float(text) if text not in ("", "NA", "None", "<NA>") else np.nan
+        except ValueError:
+            good[row] = False
+    return out, good
+
+
+def _optional(table: dict[str, Column], name: str | None) -> Floats | None:
+    return _numbers(table[name])[0] if name else None
+
+
+def _error(table: dict[str, Column], declared: Uncertainty, factor: float) -> Floats:
+    """Standard error in m3 m-3: half the distance between the lower and the upper column, in standard deviations."""
+    if declared.column:
+        return _numbers(table[declared.column])[0] * factor / declared.sigmas
+    low, high = (_numbers(table[str(name)])[0] for name in (declared.lower, declared.upper))
+    # Deviations below are negative in some sources and positive in others; limits are ordered.
+    width = np.abs(high) + np.abs(low) if declared.kind == "deviations" else high - low
+    return np.asarray(width / 2.0 * factor / declared.sigmas)
+
+
+def _place(place: float | str | None, table: dict[str, Column], member: Member) -> float:
+    if place is None:
+        return float("nan")
+    if isinstance(place, float | int):
+        return float(place)
+    text = place if place not in table else str(table[place][0])
+    found = degrees(text) if text.strip() not in ("", "nan", "NA") else float("nan")
+    if found is None:
+        raise InputError(
+            f"column {place} holds {text!r}, expected degrees such as 38.2 or N38.2", where=member.name,
             next="write the coordinates into the mapping",
-        ) from error  # fmt: skip
+        )  # fmt: skip
+    return found

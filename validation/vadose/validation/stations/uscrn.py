@@ -1,4 +1,4 @@
-"""U.S. Climate Reference Network, product daily01 with a header line.
+"""U.S. Climate Reference Network, product daily01: as NCEI delivers it, with a header line, or as one Parquet table.
 
 Days are local standard days. Missing soil moisture is -99, other missing values are -9999 in the same row.
 """
@@ -8,80 +8,149 @@ from __future__ import annotations
 import csv
 import io
 import re
-from pathlib import PurePosixPath
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from vadose.common import InputError
+from vadose.validation.stations.checks import FROST_BELOW_C, checked
+from vadose.validation.stations.context import Context
+from vadose.validation.stations.lines import decoded
 from vadose.validation.stations.sensor import Floats, Origin, Rows, Sensor, Site, daily_sensor
 from vadose.validation.stations.sources import Member, Terms
 
 TERMS = Terms("work of the US Government (NOAA NCEI), public domain; cite USCRN", True)
 DEPTHS_CM = (5, 10, 20, 50, 100)
 NETWORK = "USCRN"
+# The columns of a file without a header line, as the product's README lists them.
+COLUMNS = (
+    "WBANNO", "LST_DATE", "CRX_VN", "LONGITUDE", "LATITUDE", "T_DAILY_MAX", "T_DAILY_MIN", "T_DAILY_MEAN",
+    "T_DAILY_AVG", "P_DAILY_CALC", "SOLARAD_DAILY", "SUR_TEMP_DAILY_TYPE", "SUR_TEMP_DAILY_MAX", "SUR_TEMP_DAILY_MIN",
+    "SUR_TEMP_DAILY_AVG", "RH_DAILY_MAX", "RH_DAILY_MIN", "RH_DAILY_AVG",
+    *(f"SOIL_MOISTURE_{depth}_DAILY" for depth in DEPTHS_CM), *(f"SOIL_TEMP_{depth}_DAILY" for depth in DEPTHS_CM),
+)  # fmt: skip
+_NEEDED = {"WBANNO", "LST_DATE", "LONGITUDE", "LATITUDE", "SOIL_MOISTURE_5_DAILY"}
 _MISSING_BELOW = -90.0
-_MINUTES_PER_HOUR = 60.0
+_ROW = re.compile(rb"\s*\d{3,5}\s+\d{8}\s+[-\d.]+\s+-?\d+\.\d+\s+-?\d+\.\d+\s")
+_PARQUET = b"PAR1"
+
+Table = dict[str, npt.NDArray[np.str_]]
 
 
-def is_uscrn(member: Member) -> bool:
+def is_uscrn(member: Member, head: bytes) -> bool:
     """Whether a file is a table with the columns of daily01."""
-    if not re.search(r"\.(csv|txt)(\.gz)?$", member.name):
-        return False
-    header = member.read()[:4096].decode("latin-1").splitlines()[:1]
-    return bool(header) and {"WBANNO", "LST_DATE", "SOIL_MOISTURE_5_DAILY"} <= set(header[0].upper().split(","))
+    if head.startswith(_PARQUET):
+        return "soil_moisture_5_daily" in {name.lower() for name in _parquet_names(member)}
+    line = re.split(rb"[\r\n]", head.lstrip(b"\xef\xbb\xbf"), maxsplit=1)[0]
+    if _ROW.match(line):
+        return len(line.split()) == len(COLUMNS)
+    return set(_cells(decoded(line)[0].upper())) >= _NEEDED
 
 
-def read_uscrn(member: Member, terms: Terms | None) -> list[Sensor]:
-    """Read the soil moisture of all depths of all stations in one file."""
-    table = list(csv.reader(io.StringIO(member.read().decode("latin-1"))))
-    names = [name.strip().upper() for name in table[0]]
-    body = [row for row in table[1:] if row]
-    stations: dict[str, list[list[str]]] = {}
-    broken = 0
-    for row in body:
-        if len(row) != len(names):
-            broken += 1
-            continue
-        stations.setdefault(row[names.index("WBANNO")].strip().zfill(5), []).append(row)
-    if not stations:
-        raise InputError("no row can be read", where=member.name, why=f"{len(body)} rows, {len(names)} columns named")
-    sensors: list[Sensor] = []
-    for number, rows in sorted(stations.items()):
-        sensors += [_sensor(member, terms or TERMS, number, depth, names, rows, broken) for depth in DEPTHS_CM]
-    return [sensor for sensor in sensors if sensor.good_days]
+def _parquet_names(member: Member) -> list[str]:
+    try:
+        return list(pq.read_schema(pa.BufferReader(member.read())).names)
+    except (pa.ArrowInvalid, OSError):
+        return []
 
 
-def _sensor(
-    member: Member, terms: Terms, number: str, depth_cm: int, names: list[str], rows: list[list[str]], broken: int
-) -> Sensor:
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    lat, lon = float(columns["LATITUDE"][-1]), float(columns["LONGITUDE"][-1])
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in (line.split(",") if "," in line else line.split())]
+
+
+def read_uscrn(member: Member, context: Context) -> list[Sensor]:
+    """Read the soil moisture of all depths of all stations in one file; depths without any value are left out.
+
+    Raises
+    ------
+    InputError
+        If no row has the columns.
+    """
+    raw, digest = member.hashed()
+    table, broken = _parquet_table(raw, member) if raw.startswith(_PARQUET) else _text_table(raw, member)
+    wbans = np.array([wban.strip().zfill(5) for wban in table["WBANNO"]])
+    found = np.unique(wbans)
+    terms = context.terms or TERMS
+    sensors = []
+    for number, wban in enumerate(found):
+        chosen = {name: column[wbans == wban] for name, column in table.items()}
+        lat, lon = (_numbers(chosen[name])[-1] for name in ("LATITUDE", "LONGITUDE"))
+        origin = Origin(
+            file=member.name, sha256=digest, licence=terms.licence, redistributable=terms.redistributable,
+            flag_dialect="own", day_convention="local_standard", utc_offset=standard_offset(float(lat), float(lon)),
+        )  # fmt: skip
+        name = re.sub(r"^CRND\d+-\d{4}-|\.(csv|txt)(\.gz)?$", "", member.base) if found.size == 1 else str(wban)
+        # Rows with the wrong number of columns name no station; they are counted at the first one.
+        read = len(chosen["WBANNO"]) + (0 if number else broken)
+        sensors += [
+            _sensor(Site(NETWORK, name, f"WBAN-{wban}", lat, lon, np.nan, depth / 100, depth / 100), origin, chosen,
+                    depth, read, context)
+            for depth in DEPTHS_CM
+        ]  # fmt: skip
+    return [sensor for sensor in sensors if sensor.account.funnel["not_missing"]]
+
+
+def _text_table(raw: bytes, member: Member) -> tuple[Table, int]:
+    """The columns by name as text, and how many rows have another number of cells."""
+    lines = [line for line in decoded(raw)[0].splitlines() if line.strip()]
+    if lines and _ROW.match(lines[0].encode()):
+        names, rows = list(COLUMNS), [line.split() for line in lines]
+    elif lines and "," in lines[0]:
+        names, rows = _cells(lines[0].upper()), list(csv.reader(io.StringIO("\n".join(lines[1:]))))
+    else:
+        names, rows = _cells(lines[0].upper()) if lines else [], [line.split() for line in lines[1:]]
+    good = [row for row in rows if len(row) == len(names) and re.fullmatch(r"\d{8}", row[names.index("LST_DATE")])]
+    if not good:
+        raise InputError("no row can be read", where=member.name, why=f"{len(rows)} rows, {len(names)} columns named")
+    columns = zip(*good, strict=True)
+    return dict(zip(names, (np.array(column) for column in columns), strict=True)), len(rows) - len(good)
+
+
+def _parquet_table(raw: bytes, member: Member) -> tuple[Table, int]:
+    try:
+        table = pq.read_table(pa.BufferReader(raw)).to_pandas().reset_index()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"cannot be read as Parquet: {error}", where=member.name) from error
+    table.columns = [{"WBAN": "WBANNO"}.get(str(name).upper(), str(name).upper()) for name in table.columns]
+    lacking = _NEEDED - set(table.columns)
+    if lacking:
+        raise InputError(f"no column {', '.join(sorted(lacking))}", where=member.name)
+    dates = np.char.replace(table["LST_DATE"].to_numpy().astype("datetime64[D]").astype(str), "-", "")
+    return {name: table[name].to_numpy().astype(str) for name in table.columns} | {"LST_DATE": dates}, 0
+
+
+def _sensor(site: Site, origin: Origin, columns: Table, depth_cm: int, read: int, context: Context) -> Sensor:
     values = _numbers(columns[f"SOIL_MOISTURE_{depth_cm}_DAILY"])
-    stamps = np.array([f"{d[:4]}-{d[4:6]}-{d[6:8]}" for d in columns["LST_DATE"]], "datetime64[D]")
-    reasons = np.where(values <= _MISSING_BELOW, "missing", np.where((values < 0) | (values > 1), "own_range", ""))
-    depth = depth_cm / 100.0
-    name = re.sub(r"\.(csv|txt)(\.gz)?$", "", PurePosixPath(member.name).name)
-    site = Site(NETWORK, name if _one_station(columns) else number, f"WBAN-{number}", lat, lon, np.nan, depth, depth)
-    # Local standard time is a whole number of hours; a zone's boundary may lie one hour from the solar one.
-    origin = Origin(
-        file=member.name, sha256=member.sha256(), licence=terms.licence, redistributable=terms.redistributable,
-        day_convention="local_standard", utc_offset=standard_offset(lat, lon),
-    )  # fmt: skip
-    return daily_sensor(site, origin, Rows(stamps.astype("datetime64[m]"), values, reasons, len(rows) + broken))
+    dates = columns["LST_DATE"]
+    stamps = np.array([f"{d[:4]}-{d[4:6]}-{d[6:8]}" for d in dates], "datetime64[D]").astype("datetime64[m]")
+    nothing = np.full(values.size, np.nan)
+    celsius = _known(columns.get(f"SOIL_TEMP_{depth_cm}_DAILY"), nothing)
+    reasons = np.where(np.isfinite(values) & (values > _MISSING_BELOW), "", "missing")
+    reasons = checked(stamps, values, reasons, soil_celsius=celsius)
+    frozen = np.where(np.isfinite(celsius), celsius < FROST_BELOW_C, np.nan)
+    rain = _known(columns.get("P_DAILY_CALC"), nothing)
+    rows = Rows(stamps, values, reasons, read, columns={"frozen": frozen, "precipitation": rain})
+    return daily_sensor(site, origin, rows, period=context.period, nominal_count=1)
 
 
-def _one_station(columns: dict[str, tuple[str, ...]]) -> bool:
-    return len(set(columns["WBANNO"])) == 1
-
-
-def _numbers(texts: tuple[str, ...]) -> Floats:
+def _numbers(texts: npt.NDArray[np.str_]) -> Floats:
     def number(text: str) -> float:
         try:
             return float(text)
         except ValueError:
-            return -9999.0
+            return float("nan")
 
     return np.array([number(text) for text in texts])
+
+
+def _known(texts: npt.NDArray[np.str_] | None, nothing: Floats) -> Floats:
+    """A column with NaN for its missing codes; all NaN if there is no such column."""
+    if texts is None:
+        return nothing
+    values = _numbers(texts)
+    return np.where(values <= _MISSING_BELOW, np.nan, values)
 
 
 def standard_offset(lat: float, lon: float) -> float:

@@ -1,0 +1,44 @@
+"""What a reader knows beside its file: the licence stated, the files around it, and what the user asked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vadose.validation.stations.sensor import Period
+from vadose.validation.stations.sources import Member, Terms
+
+
+@dataclass(frozen=True)
+class Context:
+    """Surroundings of a file.
+
+    Attributes
+    ----------
+    terms
+        Licence stated beside the source; without it each reader states that of its network.
+    folders
+        Files by folder.
+    accept_unflagged
+        Take the ISMN flag U (not checked).
+    period
+        First and last day asked for; all if None.
+    """
+
+    terms: Terms | None = None
+    folders: Mapping[str, Sequence[Member]] = field(default_factory=dict)
+    accept_unflagged: bool = False
+    period: Period | None = None
+
+    def folder(self, member: Member) -> Sequence[Member]:
+        """All files in the folder of a file, itself included."""
+        return self.folders.get(member.folder, ())
+
+
+def by_folder(members: Sequence[Member]) -> dict[str, list[Member]]:
+    """Files grouped by folder."""
+    out: dict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        out[member.folder].append(member)
+    return dict(out)
