@@ -6,7 +6,7 @@ from scipy import signal, stats
 
 from vadose.statistics import METRICS, STATUS, Gaps, Pairing, estimate, metric, tail_model
 from vadose.statistics.distributions import chi_square_ratio, t_p_value, t_quantile
-from vadose.statistics.intervals import autocovariance
+from vadose.statistics.longrun import autocovariance
 
 
 @pytest.mark.parametrize("dof", [1.5, 3.0, 9.7, 30.0, 1000.0])

@@ -4,7 +4,9 @@ Arrays have time as their last axis, one value a day, NaN where unmatched. Soil 
 is product minus reference. A status is a code; `words` gives its word.
 
 - Scores: `moments`, `METRICS`, `evaluate`; `Pairing` and `estimate` with intervals; `Sums` that can be added.
-- Averages and differences: `weighted_median`, `weighted_mean`, `adjusted` (`bh`, `by`), `outcome`.
+- Intervals rest on `vadose.statistics.longrun`: `tail_model` (default), `lag1`, `ar2`, `hac`, `iid`.
+- Averages: `weighted_median`, `weighted_mean`. Ours minus rival: `difference(metric, ours, rival)` of two pairings on
+  the same days, `on_scale`, `back`, `adjusted` (`bh`, `by`), `outcome`.
 - Signals and scaling: `anomaly_35d`, `moving_mean`, `other_years_climatology`, `scale`.
 - Collocation: `triple(x, y, z)` and `collocate(series (..., N, time), named=, dependent=)` give a `Collocation` with
   error standard deviation, R2, SNR and gain of each member, their intervals and a status for each member;
@@ -15,7 +17,9 @@ from vadose.statistics.aggregates import adjusted, outcome, weighted_mean, weigh
 from vadose.statistics.anomalies import anomaly_35d, moving_mean, other_years_climatology
 from vadose.statistics.budgets import Budget, error_budget, representativeness
 from vadose.statistics.collocation import Collocation, all_triplets, collocate, spread_of, triple, triplets
-from vadose.statistics.intervals import Estimate, Gaps, Pairing, estimate, iid, lag1, tail_model
+from vadose.statistics.differences import Difference, back, difference, on_scale
+from vadose.statistics.intervals import Estimate, Pairing, estimate
+from vadose.statistics.longrun import Gaps, tail_model
 from vadose.statistics.metrics import METRICS, Metric, evaluate, metric, ranks
 from vadose.statistics.scaling import scale
 from vadose.statistics.status import STATUS, words
@@ -26,6 +30,7 @@ __all__ = [
     "STATUS",
     "Budget",
     "Collocation",
+    "Difference",
     "Estimate",
     "Gaps",
     "Metric",
@@ -35,15 +40,16 @@ __all__ = [
     "adjusted",
     "all_triplets",
     "anomaly_35d",
+    "back",
     "collocate",
+    "difference",
     "error_budget",
     "estimate",
     "evaluate",
-    "iid",
-    "lag1",
     "metric",
     "moments",
     "moving_mean",
+    "on_scale",
     "other_years_climatology",
     "outcome",
     "ranks",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.statistics.distributions import t_p_value, t_quantile
-from vadose.statistics.intervals import Floats, Gaps, tail_model
+from vadose.statistics.longrun import Floats, Gaps, tail_model
 
 Average = Literal["median", "mean"]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vadose.statistics import kernels
 from vadose.statistics.collocation import Inference, Pairs, collocate, log_signal_gradient, triple_design
-from vadose.statistics.intervals import MODELS, Gaps, Model
+from vadose.statistics.longrun import MODELS, Gaps, Model
 from vadose.statistics.status import Codes
 
 Floats = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ def error_budget(
     gradient = sum(
         sign * 0.5 * signal[:, i, None, None] * log_signal_gradient(C, design, i) for i, sign in ((0, 1.0), (1, -1.0))
     )
-    halves = inference.half(run.variance, run.n_eff), inference.half(*inference.run(np.asarray(gradient)))
+    halves = inference.half(run), inference.half(inference.run(np.asarray(gradient)))
     parts = {"mse": C[:, 0, 0] + C[:, 1, 1] - 2.0 * C[:, 0, 1] + bias**2}
     for name, value, half in (("bias2", bias, halves[0]), ("gain2", gain, halves[1])):
         parts |= dict(zip((name, f"{name}_low", f"{name}_high"), _squared(value, half), strict=True))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from vadose.statistics import kernels
 from vadose.statistics.aggregates import adjusted, difference_p_value
 from vadose.statistics.distributions import t_quantile
-from vadose.statistics.intervals import MODELS, Gaps, Model
+from vadose.statistics.longrun import MODELS, Gaps, LongRun, Model
 from vadose.statistics.status import CODE, Codes
 
 Floats = npt.NDArray[np.float64]
@@ -285,17 +285,18 @@ def _collocate(
         gaps = Gaps.of(np.isfinite(cells).all(axis=1))
         inference = Inference(cells, mean, C, gaps, model, level)
         for row, (i, j) in enumerate(design.pairs):
-            variance, pair_n_eff[:, row] = inference.run(_fisher(C, i, j))
-            p[:, row] = difference_p_value(np.arctanh(np.clip(correlation[:, row], -1, 1 - 1e-12)), variance,
-                                           pair_n_eff[:, row])  # fmt: skip
+            run = inference.run(_fisher(C, i, j))
+            pair_n_eff[:, row] = run.n_eff
+            z = np.arctanh(np.clip(correlation[:, row], -1.0 + 1e-12, 1.0 - 1e-12))
+            p[:, row] = difference_p_value(z, run.variance, run.dof + 1.0)
         p = adjusted(p)
         for i in range(members):
-            gradient = _log_error(C, design, signal, error, i)
-            variance, n_eff[:, i] = inference.run(gradient)
-            half_error[:, i] = inference.half(variance, n_eff[:, i])
-            half_snr[:, i] = inference.half(*inference.run(log_signal_gradient(C, design, i) - gradient))
+            gradient = log_error_gradient(C, design, signal, error, i)
+            run = inference.run(gradient)
+            n_eff[:, i], half_error[:, i] = run.n_eff, inference.half(run)
+            half_snr[:, i] = inference.half(inference.run(log_signal_gradient(C, design, i) - gradient))
         for column, pair in enumerate(design.named):
-            half_cross[:, column] = inference.half(*inference.run(_cross(C, design, cross[:, column], pair)))
+            half_cross[:, column] = inference.half(inference.run(_cross(C, design, cross[:, column], pair)))
     status = _status(n, mean, C, correlation, p, pair_n_eff, n_eff, error, r2, design, minimum, intervals)
     if flagged:
         status = np.where(status == CODE["ok"], CODE["dependent_errors"], status).astype(np.int8)
@@ -351,17 +352,16 @@ class Inference:
     ):
         self.cells, self.mean, self.C, self.gaps, self.model, self.level = cells, mean, C, gaps, model, level
 
-    def run(self, gradient: Floats) -> tuple[Floats, Floats]:
-        """Variance and n_eff; `gradient` is symmetric, (cells, N, N), half of each derivative off the diagonal."""
+    def run(self, gradient: Floats) -> LongRun:
+        """Long-run variance; `gradient` is symmetric, (cells, N, N), half of each derivative off the diagonal."""
         known = np.isfinite(gradient).all(axis=(1, 2)) & (self.gaps.n > 1)
         psi = kernels.quadratic_influence(self.cells, self.mean, self.C, np.where(known[:, None, None], gradient, 0.0))
         found = MODELS[self.model](psi, self.gaps)
-        return np.where(known, found.variance, np.nan), np.where(known, found.n_eff, np.nan)
+        return LongRun(*(np.where(known, one, np.nan) for one in (found.variance, found.n_eff, found.dof)))
 
-    def half(self, variance: Floats, n_eff: Floats) -> Floats:
+    def half(self, run: LongRun) -> Floats:
         """Half width of the interval."""
-        known = np.nan_to_num(n_eff, nan=3.0)
-        return np.asarray(t_quantile(self.level, known - 1.0) * np.sqrt(variance))
+        return np.asarray(t_quantile(self.level, np.nan_to_num(run.dof, nan=1.0)) * np.sqrt(run.variance))
 
 
 def _fisher(C: Floats, i: int, j: int) -> Floats:
@@ -384,7 +384,7 @@ def log_signal_gradient(C: Floats, design: _Design, i: int) -> Floats:
     return out
 
 
-def _log_error(C: Floats, design: _Design, signal: Floats, error: Floats, i: int) -> Floats:
+def log_error_gradient(C: Floats, design: _Design, signal: Floats, error: Floats, i: int) -> Floats:
     """Gradient of log of the error variance; NaN where that is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         out = -signal[:, i, None, None] * log_signal_gradient(C, design, i)

@@ -1,227 +1,30 @@
-"""Confidence intervals that know autocorrelation and gaps.
+"""Metrics with confidence intervals that know autocorrelation and gaps.
 
 A smooth metric of means has an influence series, zero on unmatched days; the long-run variance of that series
-is the variance of the metric. Three models of the autocorrelation are offered; `tail_model` is the default.
+is the variance of the metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Literal
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from vadose.statistics import kernels
 from vadose.statistics.distributions import chi_square_ratio, t_quantile
+from vadose.statistics.longrun import MODELS, Gaps, Model, larger, of_squares, tail_model
 from vadose.statistics.metrics import Metric, Scale, evaluate, is_constant
 from vadose.statistics.status import CODE, Codes
 from vadose.statistics.sums import Moments, moments
 
+__all__ = ["MINIMUM_DAYS", "Estimate", "Gaps", "Pairing", "estimate", "limits", "status_of", "tail_model"]
+
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
-Model = Literal["tail_model", "lag1", "iid"]
 
 MINIMUM_DAYS = 30
-LONGEST_LAG = 400
-# Beyond the longest lag, pairs of days are counted in blocks of this many lags.
-_TAIL_BLOCK = 20
-_LARGEST_DECAY = 0.9995
-DAYS_PER_YEAR = 365.25
-# An annual cycle can be told from slow noise only when it was seen about twice.
-_SHORTEST_CYCLES_DAYS = 700
-
-
-@dataclass(frozen=True)
-class Gaps:
-    """What the pattern of matched days says about pairs of days; shared by all metrics of one match-up.
-
-    Attributes
-    ----------
-    mask
-        Matched days, (series, time).
-    n, span
-        Matched days, and days from the first to the last of them, (series,).
-    pairs
-        Number of pairs of matched days at each lag 0..lags, (series, lags + 1).
-    far_pairs, far_lags
-        Pairs at longer lags, in blocks, (series, blocks), and the middle lag of each block.
-    """
-
-    mask: Booleans
-    n: Floats
-    span: Floats
-    pairs: Floats
-    far_pairs: Floats
-    far_lags: Floats
-
-    @classmethod
-    def of(cls, mask: Booleans) -> Gaps:
-        """Count pairs of days by FFT of the mask, (series, time)."""
-        days = mask.shape[1]
-        lags = min(LONGEST_LAG, max(days // 3, 1))
-        present = np.fft.rfft(mask.astype(float), _fft_length(2 * days))
-        pairs = np.round(np.fft.irfft(_power(present), _fft_length(2 * days))[:, :days])
-        far = np.arange(lags + 1, days)
-        starts = np.arange(0, far.size, _TAIL_BLOCK)
-        far_pairs = np.add.reduceat(pairs[:, lags + 1 :], starts, axis=1) if far.size else np.zeros((len(mask), 0))
-        far_lags = np.add.reduceat(far, starts) / np.diff([*starts, far.size]) if far.size else np.zeros(0)
-        any_day = mask.any(axis=1)
-        span = np.where(any_day, days - mask[:, ::-1].argmax(axis=1) - mask.argmax(axis=1), 0)
-        return cls(mask, mask.sum(axis=1).astype(float), span.astype(float), pairs[:, : lags + 1], far_pairs, far_lags)
-
-    def rows(self, chosen: Booleans) -> Gaps:
-        """The chosen series only."""
-        return Gaps(
-            self.mask[chosen], self.n[chosen], self.span[chosen], self.pairs[chosen],
-            self.far_pairs[chosen], self.far_lags,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class LongRun:
-    """Variance of a mean of dependent days, and the number of independent days that would give it, (series,)."""
-
-    variance: Floats
-    n_eff: Floats
-
-
-@lru_cache(maxsize=64)
-def _fft_length(least: int) -> int:
-    best = 1 << (least - 1).bit_length()
-    for five in (1, 5, 25, 125):
-        for three in (1, 3, 9, 27, 81):
-            odd = five * three
-            best = min(best, odd << max((-(-least // odd) - 1).bit_length(), 0))
-    return best
-
-
-def _power(spectrum: npt.NDArray[np.complex128]) -> Floats:
-    return np.asarray(spectrum.real**2 + spectrum.imag**2)
-
-
-def autocovariance(psi: Floats, gaps: Gaps) -> Floats:
-    """Mean product of pairs of days at each lag, (series, lags + 1); 0 where no pair exists."""
-    lags = gaps.pairs.shape[1] - 1
-    length = _fft_length(psi.shape[1] + lags)
-    # Single precision errs by 1e-6 of the variance, far below the noise of any autocorrelation; the variance is exact.
-    spectrum = np.fft.rfft(psi.astype(np.float32), length)
-    product = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, length)[:, : lags + 1].astype(np.float64)
-    product[:, 0] = np.einsum("st,st->s", psi, psi)
-    return np.asarray(product / np.maximum(gaps.pairs, 1.0))
-
-
-def tail_model(psi: Floats, gaps: Gaps) -> LongRun:
-    """Long-run variance: the empirical autocorrelation while it is above noise, a fitted exponential tail beyond.
-
-    Parameters
-    ----------
-    psi
-        Influence series, (series, time), 0 on unmatched days, mean 0 over the matched ones.
-    gaps
-        `Gaps.of` the matched days.
-
-    Returns
-    -------
-    LongRun
-        n_eff in [3, n]; NaN for series without variance.
-    """
-    plain = _tail_variance(autocovariance(psi, gaps), gaps)
-    cycle, share = _annual_cycle(psi, gaps)
-    candidate = (share > 0.05) & (gaps.span >= _SHORTEST_CYCLES_DAYS)
-    if not candidate.any():
-        return plain
-    some = gaps.rows(candidate)
-    rest = _tail_variance(autocovariance(psi[candidate] - cycle(candidate), some), some)
-    removed = share[candidate] > 0.05 + 8.0 / rest.n_eff
-    variance, n_eff = plain.variance.copy(), plain.n_eff.copy()
-    variance[candidate] = np.where(removed, rest.variance, variance[candidate])
-    n_eff[candidate] = np.where(removed, rest.n_eff, n_eff[candidate])
-    return LongRun(variance, n_eff)
-
-
-def _annual_cycle(psi: Floats, gaps: Gaps) -> tuple[Callable[[Booleans], Floats], Floats]:
-    """The annual harmonic of matched days, as a function that gives it for chosen series, and its share."""
-    phase = 2.0 * np.pi * np.arange(psi.shape[1]) / DAYS_PER_YEAR
-    waves = np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase)])
-    mask = gaps.mask.astype(float)
-    products = (waves[:, None] * waves[None]).reshape(9, -1)
-    normal = (mask @ products.T).reshape(-1, 3, 3)
-    right = psi @ waves.T
-    ridge = 1e-9 * np.maximum(gaps.n, 1.0)[:, None, None] * np.eye(3)
-    coefficients = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
-    total = np.einsum("st,st->s", psi, psi)
-    share = (coefficients * right).sum(axis=1) / np.where(total > 0, total, np.inf)
-
-    def cycle(chosen: Booleans) -> Floats:
-        return np.asarray(np.where(gaps.mask[chosen], coefficients[chosen] @ waves, 0.0))
-
-    return cycle, share
-
-
-def _tail_variance(gamma: Floats, gaps: Gaps) -> LongRun:
-    n = np.maximum(gaps.n, 1.0)
-    lags = np.arange(1, gamma.shape[1])
-    pairs = gaps.pairs[:, 1:]
-    usable = (pairs >= 0.1 * n[:, None]) & (lags <= np.maximum(gaps.span / 3.0, 1.0)[:, None])
-    threshold = np.maximum(0.05, 2.0 / np.sqrt(n))[:, None]
-    variance = np.zeros(len(gamma))
-    # The mean was removed with the same days, which lowers every autocovariance by about the variance.
-    for _ in range(3):
-        zero = gamma[:, 0] + variance
-        safe = np.where(zero > 0, zero, 1.0)
-        rho = (gamma[:, 1:] + variance[:, None]) / safe[:, None]
-        below = usable & (rho < threshold)
-        first = np.where(below.any(axis=1), below.argmax(axis=1), lags.size)
-        near = usable & (np.arange(lags.size) < first[:, None])
-        level, log_decay = _fit_tail(rho, lags.astype(float), np.where(near, pairs, 0.0))
-        tail = level[:, None] * np.exp(log_decay[:, None] * lags)
-        far = level[:, None] * np.exp(log_decay[:, None] * gaps.far_lags)
-        total = (pairs * np.where(near, rho, tail)).sum(axis=1) + (gaps.far_pairs * far).sum(axis=1)
-        variance = np.clip(zero / n**2 * (n + 2.0 * total), zero / n, np.maximum(zero / 2.0, zero / n))
-    flat = gamma[:, 0] <= 0
-    n_eff = np.clip(zero / np.where(flat, 1.0, variance), np.minimum(3.0, n), n)
-    return LongRun(np.where(flat, np.nan, variance), np.where(flat, np.nan, n_eff))
-
-
-def _fit_tail(rho: Floats, lags: Floats, pairs: Floats) -> tuple[Floats, Floats]:
-    """Level A <= 1 and log of the decay r <= 0.9995 of A r^k, by weighted least squares of log rho on k."""
-    chosen = pairs > 0
-    safe = np.where(chosen, rho, 1.0)
-    weight = np.where(chosen, safe**2 * pairs, 0.0)
-    log = np.log(safe)
-    s0, sk, sy = weight.sum(axis=1), weight @ lags, (weight * log).sum(axis=1)
-    skk, sky = weight @ lags**2, (weight * log) @ lags
-    spread = s0 * skk - sk**2
-    line = spread > 1e-9 * s0 * skk
-    slope = np.where(line, (s0 * sky - sk * sy) / np.where(line, spread, 1.0), np.nan)
-    intercept = (sy - np.nan_to_num(slope) * sk) / np.where(s0 > 0, s0, 1.0)
-    # A level above 1, or a single lag, leaves the decay through rho(0) = 1.
-    through_one = ~line | (intercept > 0)
-    slope = np.where(through_one, sky / np.where(skk > 0, skk, 1.0), slope)
-    slope = np.minimum(slope, np.log(_LARGEST_DECAY))
-    level = np.where(through_one, 1.0, np.exp(np.minimum(intercept, 0.0)))
-    return np.where(s0 > 0, level, 0.0), slope
-
-
-def lag1(psi: Floats, gaps: Gaps) -> LongRun:
-    """AR(1) model: n_eff = n (1 - rho_1) / (1 + rho_1), from the influence series."""
-    gamma = autocovariance(psi, gaps)
-    rho = np.clip(gamma[:, 1] / np.where(gamma[:, 0] > 0, gamma[:, 0], np.nan), 0.0, 0.9999)
-    n_eff = np.clip(gaps.n * (1.0 - rho) / (1.0 + rho), np.minimum(3.0, gaps.n), gaps.n)
-    return LongRun(gamma[:, 0] / n_eff, n_eff)
-
-
-def iid(psi: Floats, gaps: Gaps) -> LongRun:
-    """Independent days, for comparison with other tools only."""
-    gamma = (psi**2).sum(axis=1) / np.maximum(gaps.n, 1.0)
-    gamma = np.where(gamma > 0, gamma, np.nan)
-    return LongRun(gamma / np.maximum(gaps.n, 1.0), np.where(np.isfinite(gamma), gaps.n, np.nan))
-
-
-MODELS: dict[str, Callable[[Floats, Gaps], LongRun]] = {"tail_model": tail_model, "lag1": lag1, "iid": iid}
 
 
 @dataclass(frozen=True)
@@ -247,13 +50,15 @@ def status_of(n: Floats, n_eff: Floats, constant: Booleans, minimum: int = MINIM
     return np.where(n < minimum, CODE["few_samples"], code).astype(np.int8)
 
 
-def limits(value: Floats, variance: Floats, n_eff: Floats, scale: Scale, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Lower and upper end of an interval whose variance holds on `scale`."""
+def limits(value: Floats, variance: Floats, dof: Floats, scale: Scale, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Lower and upper end of an interval whose variance, known with `dof` degrees of freedom, holds on `scale`."""
+    quantile = t_quantile(level, np.nan_to_num(dof, nan=1.0))
     if scale == "chi_square":
-        dof = 1.0 / (2.0 * np.where(variance > 0, variance, np.nan))
-        low = value / np.sqrt(chi_square_ratio((1.0 + level) / 2.0, dof))
-        return low, value / np.sqrt(chi_square_ratio((1.0 - level) / 2.0, dof))
-    half = t_quantile(level, n_eff - 1.0) * np.sqrt(variance)
+        wider = (quantile / t_quantile(level, 1e7)) ** 2
+        free = 1.0 / (2.0 * wider * np.where(variance > 0, variance, np.nan))
+        low = value / np.sqrt(chi_square_ratio((1.0 + level) / 2.0, free))
+        return low, value / np.sqrt(chi_square_ratio((1.0 - level) / 2.0, free))
+    half = quantile * np.sqrt(variance)
     if scale == "log":
         return value * np.exp(-half), value * np.exp(half)
     if scale == "fisher":
@@ -285,6 +90,11 @@ class Pairing:
         """Pairs of matched days, counted when an interval is asked for."""
         return Gaps.of(self.mask)
 
+    @cached_property
+    def errors(self) -> Floats:
+        """Product minus reference without the bias, (series, time); 0 on unmatched days."""
+        return np.asarray(np.where(self.mask, self.x - self.r - self.moments.bias[:, None], 0.0))
+
     def influence(self, metric: Metric) -> Floats:
         """Influence series of a metric on the scale of its interval, (series, time); 0 where it has no value."""
         assert metric.gradient is not None, f"{metric.name} has no interval"
@@ -311,8 +121,10 @@ class Pairing:
             few = status_of(m.n, m.n, constant, minimum)
             return Estimate(_from(value, m.n, minimum), nothing, nothing, m.n, nothing, few)
         run = MODELS[model](self.influence(metric) if psi is None else psi, self.gaps)
+        if metric.scale == "chi_square" and model == "tail_model":
+            run = larger(run, of_squares(self.errors, self.gaps))
         status = status_of(m.n, run.n_eff, constant, minimum)
-        low, high = limits(value, run.variance, run.n_eff, metric.scale, level)
+        low, high = limits(value, run.variance, run.dof, metric.scale, level)
         shown = (status == CODE["ok"]) | (status == CODE["short"])
         return Estimate(
             _from(value, m.n, minimum), np.where(shown, low, np.nan), np.where(shown, high, np.nan),

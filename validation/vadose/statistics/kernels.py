@@ -161,3 +161,47 @@ def quadratic_influence(series: Any, mean: Any, covariance: Any, gradient: Any) 
             for t in range(days):
                 psi[s, t] = psi[s, t] if np.isfinite(series[s, k, t]) else 0.0
     return psi
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def cosine_variance(psi: Any, mask: Any, first: Any, span: Any, count: Any) -> Any:
+    """Variance of the mean of matched days from the power at the lowest frequencies, (series,).
+
+    `psi` (series, time) is 0 off the `mask`; the record begins on day `first` and lasts `span` days; the `count`
+    lowest cosines of that span are used, each without its mean over the matched days.
+    """
+    series, days = psi.shape
+    out = np.full(series, np.nan)
+    before, wave, twice = np.empty(days), np.empty(days), np.empty(days)
+    present = np.empty(days)
+    for s in range(series):
+        n = 0.0
+        for t in range(days):
+            present[t] = 1.0 if mask[s, t] else 0.0
+            n += present[t]
+        if n < 2.0:
+            continue
+        for t in range(days):
+            wave[t] = np.cos(np.pi * (t - first[s] + 0.5) / span[s])
+            twice[t] = 2.0 * wave[t]
+            before[t] = 1.0
+        mean = 0.0
+        for t in range(days):
+            mean += psi[s, t]
+        mean /= n
+        power = 0.0
+        for _ in range(count[s]):
+            along, total, square = 0.0, 0.0, 0.0
+            for t in range(days):
+                masked = wave[t] * present[t]
+                along += psi[s, t] * wave[t]
+                total += masked
+                square += masked * wave[t]
+            for t in range(days):
+                following = twice[t] * wave[t] - before[t]
+                before[t] = wave[t]
+                wave[t] = following
+            along -= mean * total
+            power += along * along / max(square - total * total / n, 1e-9 * n)
+        out[s] = power / count[s] / n
+    return out

@@ -1,0 +1,43 @@
+"""The full trial of the intervals: `coverage_table.py FOLDER COMMAND [TRIALS]` writes coverage.parquet and .json."""
+
+import datetime
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from vadose.statistics.coverage import GOAL, LEAST_EFFECTIVE, coverage_rows
+
+DAYS = (730, 1825, 3650)
+
+
+def main(folder: Path, command: str, trials: int) -> None:
+    """Run the trial, write its table and what it was made with, and print what missed the goal."""
+    table = pd.DataFrame([asdict(row) for row in coverage_rows(trials, DAYS)])
+    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    about = {
+        "command": command,
+        "commit": commit.stdout.strip() or "unknown",
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "trials": trials,
+        "days": list(DAYS),
+        "level": 0.95,
+        "goal": list(GOAL),
+        "goal_applies_from_n_eff": LEAST_EFFECTIVE,
+        "rows": len(table),
+        "rows_with_goal": int(table["goal_applies"].sum()),
+        "rows_met": int((table["goal_applies"] & table["met"]).sum()),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(folder / "coverage.parquet", index=False)
+    (folder / "coverage.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+    missed = table[table["goal_applies"] & ~table["met"]]
+    print(f"{about['rows_met']} of {about['rows_with_goal']} rows meet {GOAL[0]:.2f} to {GOAL[1]:.2f}; the others:")
+    print(missed[["series_model", "days", "metric", "coverage", "textbook", "n_eff"]].to_string(index=False))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1000)

@@ -1,0 +1,385 @@
+"""Long-run variance of a mean of dependent days with gaps: what every interval rests on.
+
+`tail_model` is the default; the others are offered for comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vadose.statistics import kernels
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+Model = Literal["tail_model", "lag1", "ar2", "hac", "iid"]
+
+LONGEST_LAG = 400
+# Beyond the longest lag, pairs of days are counted in blocks of this many lags.
+_TAIL_BLOCK = 20
+_LARGEST_DECAY = 0.9995
+DAYS_PER_YEAR = 365.25
+# An annual cycle can be told from slow noise only when it was seen about twice.
+_SHORTEST_CYCLES_DAYS = 700
+# n to this power are the cosines that stand for the lowest frequencies.
+_COSINES = 0.45
+_FEWEST_COSINES = 6
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What the pattern of matched days says about pairs of days; shared by all metrics of one match-up.
+
+    Attributes
+    ----------
+    mask
+        Matched days, (series, time).
+    n, span
+        Matched days, and days from the first to the last of them, (series,).
+    pairs
+        Number of pairs of matched days at each lag 0..lags, (series, lags + 1).
+    far_pairs, far_lags
+        Pairs at longer lags, in blocks, (series, blocks), and the middle lag of each block.
+    """
+
+    mask: Booleans
+    n: Floats
+    span: Floats
+    pairs: Floats
+    far_pairs: Floats
+    far_lags: Floats
+
+    @classmethod
+    def of(cls, mask: Booleans) -> Gaps:
+        """Count pairs of days by FFT of the mask, (series, time)."""
+        days = mask.shape[1]
+        lags = min(LONGEST_LAG, max(days // 3, 1))
+        present = np.fft.rfft(mask.astype(float), _fft_length(2 * days))
+        pairs = np.round(np.fft.irfft(_power(present), _fft_length(2 * days))[:, :days])
+        far = np.arange(lags + 1, days)
+        starts = np.arange(0, far.size, _TAIL_BLOCK)
+        far_pairs = np.add.reduceat(pairs[:, lags + 1 :], starts, axis=1) if far.size else np.zeros((len(mask), 0))
+        far_lags = np.add.reduceat(far, starts) / np.diff([*starts, far.size]) if far.size else np.zeros(0)
+        any_day = mask.any(axis=1)
+        span = np.where(any_day, days - mask[:, ::-1].argmax(axis=1) - mask.argmax(axis=1), 0)
+        return cls(mask, mask.sum(axis=1).astype(float), span.astype(float), pairs[:, : lags + 1], far_pairs, far_lags)
+
+    def rows(self, chosen: Booleans) -> Gaps:
+        """The chosen series only."""
+        return Gaps(
+            self.mask[chosen], self.n[chosen], self.span[chosen], self.pairs[chosen],
+            self.far_pairs[chosen], self.far_lags,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LongRun:
+    """Variance of a mean of dependent days, all (series,).
+
+    Attributes
+    ----------
+    variance
+        Of the mean.
+    n_eff
+        Independent days that would give it, and not more than the independent pieces of its slowest part; in [3, n].
+    dof
+        Degrees of freedom of the estimate of the variance, for the quantile of the interval.
+    """
+
+    variance: Floats
+    n_eff: Floats
+    dof: Floats
+
+
+@lru_cache(maxsize=64)
+def _fft_length(least: int) -> int:
+    best = 1 << (least - 1).bit_length()
+    for five in (1, 5, 25, 125):
+        for three in (1, 3, 9, 27, 81):
+            odd = five * three
+            best = min(best, odd << max((-(-least // odd) - 1).bit_length(), 0))
+    return best
+
+
+def _power(spectrum: npt.NDArray[np.complex128]) -> Floats:
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)
+
+
+def autocovariance(psi: Floats, gaps: Gaps) -> Floats:
+    """Mean product of pairs of days at each lag, (series, lags + 1); 0 where no pair exists."""
+    lags = gaps.pairs.shape[1] - 1
+    length = _fft_length(psi.shape[1] + lags)
+    # Single precision errs by 1e-6 of the variance, far below the noise of any autocorrelation; the variance is exact.
+    spectrum = np.fft.rfft(psi.astype(np.float32), length)
+    product = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, length)[:, : lags + 1].astype(np.float64)
+    product[:, 0] = np.einsum("st,st->s", psi, psi)
+    return np.asarray(product / np.maximum(gaps.pairs, 1.0))
+
+
+def tail_model(psi: Floats, gaps: Gaps) -> LongRun:
+    """Long-run variance: the empirical autocorrelation while it is above noise, a fitted exponential tail beyond.
+
+    A slow part under white noise can be too weak to be seen lag by lag. The power of the series at its lowest
+    frequencies holds it, and where that gives the larger variance, it counts.
+
+    Parameters
+    ----------
+    psi
+        Influence series, (series, time), 0 on unmatched days, mean 0 over the matched ones.
+    gaps
+        `Gaps.of` the matched days.
+
+    Returns
+    -------
+    LongRun
+        NaN for series without variance.
+
+    Notes
+    -----
+    The projection on the lowest cosines and its degrees of freedom are those of Lazarus et al. 2018,
+    doi 10.1080/07350015.2018.1506926.
+    """
+    rest, tail = _without_cycle(psi, gaps)
+    return _with_low_frequencies(tail, rest, gaps)
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """Variance by the tail model, its n_eff and degrees of freedom, and the variance of a single day, (series,)."""
+
+    variance: Floats
+    n_eff: Floats
+    dof: Floats
+    single: Floats
+
+
+def _without_cycle(psi: Floats, gaps: Gaps, *, squared: bool = False) -> tuple[Floats, _Tail]:
+    """Series without their yearly cycle, where that is more than noise, and their tail model."""
+    tail = _tail_variance(autocovariance(psi, gaps), gaps, squared=squared)
+    cycle, share = _yearly_cycle(psi, gaps)
+    candidate = (share > 0.05) & (gaps.span >= _SHORTEST_CYCLES_DAYS)
+    if not candidate.any():
+        return psi, tail
+    without = psi[candidate] - cycle(candidate)
+    some = gaps.rows(candidate)
+    rest = _tail_variance(autocovariance(without, some), some, squared=squared)
+    removed = share[candidate] > 0.05 + 12.0 / rest.n_eff
+    chosen = np.flatnonzero(candidate)[removed]
+    out = psi.copy()
+    out[chosen] = without[removed]
+    return out, _replaced(tail, chosen, rest, removed)
+
+
+def _replaced(tail: _Tail, chosen: npt.NDArray[np.int64], other: _Tail, rows: Booleans) -> _Tail:
+    out = []
+    for mine, theirs in zip(_columns(tail), _columns(other), strict=True):
+        mine = mine.copy()
+        mine[chosen] = theirs[rows]
+        out.append(mine)
+    return _Tail(*out)
+
+
+def _columns(tail: _Tail) -> tuple[Floats, Floats, Floats, Floats]:
+    return tail.variance, tail.n_eff, tail.dof, tail.single
+
+
+def _with_low_frequencies(tail: _Tail, psi: Floats, gaps: Gaps) -> LongRun:
+    n = np.maximum(gaps.n, 1.0)
+    count = np.maximum(np.round(n**_COSINES), _FEWEST_COSINES).astype(np.int64)
+    first = gaps.mask.argmax(axis=1)
+    low = np.minimum(kernels.cosine_variance(psi, gaps.mask, first, gaps.span, count), tail.single / 2.0)
+    larger = low > np.nan_to_num(tail.variance, nan=np.inf)
+    variance = np.where(larger, low, tail.variance)
+    n_eff = np.clip(
+        np.minimum(tail.single / np.where(variance > 0, variance, 1.0), tail.dof + 1.0), np.minimum(3.0, n), n
+    )
+    n_eff = np.where(np.isfinite(variance), n_eff, np.nan)
+    dof = np.minimum(n_eff - 1.0, np.where(larger, np.minimum(tail.dof, count), tail.dof))
+    return LongRun(variance, n_eff, np.maximum(dof, 1.0))
+
+
+def _yearly_cycle(psi: Floats, gaps: Gaps) -> tuple[Callable[[Booleans], Floats], Floats]:
+    """The annual and semiannual harmonics of matched days: a function that gives them for series, and their share."""
+    phase = 2.0 * np.pi * np.arange(psi.shape[1]) / DAYS_PER_YEAR
+    waves = np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase), np.cos(2.0 * phase), np.sin(2.0 * phase)])
+    mask = gaps.mask.astype(float)
+    products = (waves[:, None] * waves[None]).reshape(len(waves) ** 2, -1)
+    normal = (mask @ products.T).reshape(-1, len(waves), len(waves))
+    right = psi @ waves.T
+    ridge = 1e-9 * np.maximum(gaps.n, 1.0)[:, None, None] * np.eye(len(waves))
+    coefficients = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
+    total = np.einsum("st,st->s", psi, psi)
+    share = (coefficients * right).sum(axis=1) / np.where(total > 0, total, np.inf)
+
+    def cycle(chosen: Booleans) -> Floats:
+        return np.asarray(np.where(gaps.mask[chosen], coefficients[chosen] @ waves, 0.0))
+
+    return cycle, share
+
+
+def of_squares(errors: Floats, gaps: Gaps) -> LongRun:
+    """Variance of log of the standard deviation of a Gaussian series, from the autocorrelation of the series itself.
+
+    The squares of a series have the squares of its autocorrelation, which white noise hides first. `errors` is
+    centred, 0 on unmatched days; a yearly cycle is fixed and no part of the noise.
+    """
+    noise, tail = _without_cycle(errors, gaps, squared=True)
+    n_eff = np.minimum(tail.n_eff, tail.dof + 1.0)
+    share = (noise**2).sum(axis=1) / np.maximum((errors**2).sum(axis=1), 1e-300)
+    return LongRun(share**2 * tail.variance / (2.0 * tail.single), n_eff, np.maximum(n_eff - 1.0, 1.0))
+
+
+def larger(one: LongRun, two: LongRun) -> LongRun:
+    """For every series the larger variance, with its n_eff and degrees of freedom."""
+    take = two.variance > np.nan_to_num(one.variance, nan=np.inf)
+    pairs = ((one.variance, two.variance), (one.n_eff, two.n_eff), (one.dof, two.dof))
+    return LongRun(*(np.where(take, b, a) for a, b in pairs))
+
+
+def _tail_variance(gamma: Floats, gaps: Gaps, *, squared: bool = False) -> _Tail:
+    """Tail model of a series, or with `squared` of the squares of a Gaussian one."""
+    n = np.maximum(gaps.n, 1.0)
+    lags = np.arange(1, gamma.shape[1])
+    pairs = gaps.pairs[:, 1:]
+    usable = (pairs >= 0.1 * n[:, None]) & (lags <= np.maximum(gaps.span / 3.0, 1.0)[:, None])
+    threshold = np.maximum(0.05, 2.0 / np.sqrt(n))[:, None]
+    power = 2.0 if squared else 1.0
+    mean_variance = np.zeros(len(gamma))
+    # The mean was removed with the same days, which lowers every autocovariance by about its variance.
+    for _ in range(3):
+        zero = gamma[:, 0] + mean_variance
+        safe = np.where(zero > 0, zero, 1.0)
+        rho = (gamma[:, 1:] + mean_variance[:, None]) / safe[:, None]
+        below = usable & (rho < threshold)
+        first = np.where(below.any(axis=1), below.argmax(axis=1), lags.size)
+        near = usable & (np.arange(lags.size) < first[:, None])
+        level, log_decay = _fit_tail(rho, lags.astype(float), np.where(near, pairs, 0.0))
+        tail = level[:, None] * np.exp(log_decay[:, None] * lags)
+        far = level[:, None] * np.exp(log_decay[:, None] * gaps.far_lags)
+        whole = np.where(near, rho, tail)
+        mean_variance = _variance_of_mean(zero, n, (pairs * whole).sum(axis=1) + (gaps.far_pairs * far).sum(axis=1))
+    variance = mean_variance
+    if squared:
+        total = (pairs * whole**2).sum(axis=1) + (gaps.far_pairs * far**2).sum(axis=1)
+        variance = _variance_of_mean(zero, n, total)
+    flat = gamma[:, 0] <= 0
+    variance = np.where(flat, np.nan, variance)
+    n_eff = np.clip(zero / variance, np.minimum(3.0, n), n)
+    # The slow part is known from as many independent pieces as fit into the record, the white part from every day.
+    decay, level = np.exp(power * log_decay), level**power
+    pieces = np.maximum(gaps.span * (1.0 - decay) / (1.0 + decay), 1.0)
+    white = (1.0 - level) * zero / n
+    slow = np.maximum(variance - white, 0.0)
+    dof = variance**2 / (white**2 / n + slow**2 / pieces)
+    return _Tail(variance, n_eff, dof, zero)
+
+
+def _variance_of_mean(single: Floats, n: Floats, total: Floats) -> Floats:
+    """From the variance of a day and the sum over lags of pairs x autocorrelation; at least n, at most 2 days count."""
+    return np.clip(single / n**2 * (n + 2.0 * total), single / n, np.maximum(single / 2.0, single / n))
+
+
+def _fit_tail(rho: Floats, lags: Floats, pairs: Floats) -> tuple[Floats, Floats]:
+    """Level A <= 1 and log of the decay r <= 0.9995 of A r^k, by weighted least squares of log rho on k."""
+    chosen = pairs > 0
+    safe = np.where(chosen, rho, 1.0)
+    weight = np.where(chosen, safe**2 * pairs, 0.0)
+    log = np.log(safe)
+    s0, sk, sy = weight.sum(axis=1), weight @ lags, (weight * log).sum(axis=1)
+    skk, sky = weight @ lags**2, (weight * log) @ lags
+    spread = s0 * skk - sk**2
+    line = spread > 1e-9 * s0 * skk
+    slope = np.where(line, (s0 * sky - sk * sy) / np.where(line, spread, 1.0), np.nan)
+    intercept = (sy - np.nan_to_num(slope) * sk) / np.where(s0 > 0, s0, 1.0)
+    # A level above 1, or a single lag, leaves the decay through rho(0) = 1.
+    through_one = ~line | (intercept > 0)
+    slope = np.where(through_one, sky / np.where(skk > 0, skk, 1.0), slope)
+    slope = np.minimum(slope, np.log(_LARGEST_DECAY))
+    level = np.where(through_one, 1.0, np.exp(np.minimum(intercept, 0.0)))
+    return np.where(s0 > 0, level, 0.0), slope
+
+
+def _of_correlations(total: Floats, gamma: Floats, gaps: Gaps) -> LongRun:
+    """From n + 2 sum over lags of (pairs x autocorrelation)."""
+    n = np.maximum(gaps.n, 1.0)
+    single = np.where(gamma[:, 0] > 0, gamma[:, 0], np.nan)
+    n_eff = np.clip(n**2 / np.maximum(total, 1e-9 * n), np.minimum(3.0, n), n)
+    n_eff = np.where(np.isfinite(single), n_eff, np.nan)
+    return LongRun(single / n_eff, n_eff, np.maximum(n_eff - 1.0, 1.0))
+
+
+def _rho(gamma: Floats) -> Floats:
+    return np.asarray(gamma / np.where(gamma[:, :1] > 0, gamma[:, :1], np.nan))
+
+
+def lag1(psi: Floats, gaps: Gaps) -> LongRun:
+    """AR(1) model: n_eff = n (1 - rho_1) / (1 + rho_1), from the influence series."""
+    gamma = autocovariance(psi, gaps)
+    rho = np.clip(_rho(gamma)[:, 1], 0.0, 0.9999)
+    return _of_correlations(gaps.n * (1.0 + rho) / (1.0 - rho), gamma, gaps)
+
+
+def ar2(psi: Floats, gaps: Gaps) -> LongRun:
+    """AR(2) model by Yule and Walker, from the influence series."""
+    gamma = autocovariance(psi, gaps)
+    one, two = (np.clip(_rho(gamma)[:, lag], -0.9999, 0.9999) for lag in (1, min(2, gamma.shape[1] - 1)))
+    phi1, phi2 = one * (1.0 - two) / (1.0 - one**2), (two - one**2) / (1.0 - one**2)
+    phi2 = np.clip(phi2, -0.9999, 0.9999)
+    # Inside the triangle of stationary processes.
+    phi1 = np.clip(phi1, -(1.0 - phi2) * 0.9999, (1.0 - phi2) * 0.9999)
+    ratio = (1.0 - phi1 * one - phi2 * two) / (1.0 - phi1 - phi2) ** 2
+    return _of_correlations(gaps.n * np.maximum(ratio, 1.0), gamma, gaps)
+
+
+def hac(psi: Floats, gaps: Gaps) -> LongRun:
+    """Flat-top window with the bandwidth of Politis and White 2004, doi 10.1081/ETC-120028836."""
+    gamma = autocovariance(psi, gaps)
+    rho, lags = np.nan_to_num(_rho(gamma)), np.arange(gamma.shape[1])
+    bandwidth = 2.0 * _last_correlated_lag(rho, gaps)[:, None]
+    window = np.clip(2.0 - 2.0 * lags / np.maximum(bandwidth, 1.0), 0.0, 1.0)
+    total = gaps.n + 2.0 * (gaps.pairs * window * rho)[:, 1:].sum(axis=1)
+    return _of_correlations(np.maximum(total, gaps.n), gamma, gaps)
+
+
+def _last_correlated_lag(rho: Floats, gaps: Gaps) -> Floats:
+    """Smallest lag m after which several lags in a row are within noise (Politis and White 2004)."""
+    n = np.maximum(gaps.n, 10.0)
+    noise = (2.0 * np.sqrt(np.log10(n) / n))[:, None]
+    usable = gaps.pairs >= 0.1 * n[:, None]
+    quiet = (np.abs(rho) < noise) | ~usable
+    run = int(max(5, np.ceil(np.sqrt(np.log10(rho.shape[1] * 3)))))
+    together = np.lib.stride_tricks.sliding_window_view(
+        np.pad(quiet[:, 1:], ((0, 0), (0, run)), constant_values=True), run, axis=1
+    )
+    return np.asarray(np.maximum(together.all(axis=2).argmax(axis=1), 1).astype(float))
+
+
+def block_length(psi: Floats, gaps: Gaps) -> Floats:
+    """Mean length in days of the blocks of a stationary bootstrap, (series,).
+
+    Politis and White 2004 with the correction of Patton, Politis and White 2009, doi 10.1080/07474930802459016.
+    """
+    gamma = autocovariance(psi, gaps)
+    rho, lags = np.nan_to_num(_rho(gamma)), np.arange(gamma.shape[1])
+    bandwidth = 2.0 * _last_correlated_lag(rho, gaps)[:, None]
+    window = np.clip(2.0 - 2.0 * lags / np.maximum(bandwidth, 1.0), 0.0, 1.0)
+    g = 2.0 * (window * lags * rho).sum(axis=1)
+    spectrum = 1.0 + 2.0 * (window * rho)[:, 1:].sum(axis=1)
+    length = (g**2 / np.maximum(spectrum**2, 1e-9)) ** (1.0 / 3.0) * gaps.n ** (1.0 / 3.0)
+    return np.asarray(np.clip(length, 1.0, np.ceil(np.minimum(3.0 * np.sqrt(gaps.n), gaps.n / 3.0)).clip(1.0)))
+
+
+def iid(psi: Floats, gaps: Gaps) -> LongRun:
+    """Independent days, for comparison with other tools only."""
+    gamma = (psi**2).sum(axis=1, keepdims=True) / np.maximum(gaps.n, 1.0)[:, None]
+    return _of_correlations(gaps.n, gamma, gaps)
+
+
+MODELS: dict[str, Callable[[Floats, Gaps], LongRun]] = {
+    "tail_model": tail_model, "lag1": lag1, "ar2": ar2, "hac": hac, "iid": iid,
+}  # fmt: skip
