@@ -1,14 +1,19 @@
 """ISMN files in all their shapes; no real series, except those of the data pack."""
 
+import json
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vadose.common import InputError
 from vadose.validation.stations import read_stations
+from vadose.validation.stations.lines import split_lines
 
 HEADER = "NET NET Some_Where 40.00000 -100.00000 300.00 0.05 0.05 Probe X"
 NAME = "NET_NET_SomeWhere_sm_0.050000_0.050000_Probe-X_20150101_20150131.stm"
@@ -202,3 +207,243 @@ def test_every_fixture_is_read_and_every_row_counted(vadose_data: Path, funnel: 
     assert {"Adamclisi", "Narbonne", "AAMU-jtg", "Adams_Ranch_#1", "CST_01"} <= set(names)
     assert funnel.stages(dataset, names.index("Adamclisi"))["passed_qc"] == 172
     assert funnel.stages(dataset, names.index("Narbonne"))["rows_read"] == 741
+
+
+CEOP = "2015/01/{day:02d} {hour:02d}:00 2015/01/{day:02d} {hour:02d}:10 NET NET Some_Where 40.0 -100.0 300.0"
+
+
+def ceop_rows(tail: str) -> list[str]:
+    return [f"{CEOP.format(day=day, hour=hour)} {tail}" for day in range(1, 5) for hour in range(24)]
+
+
+def test_ceop_rows_repeat_the_header_and_their_first_stamp_counts(tmp_path: Path, funnel: Any) -> None:
+    lines = ceop_rows("0.05 0.05 0.2000 G M")
+    lines[0] = lines[0].replace("2015/01/01 00:00 2015/01/01 00:10", "2015/01/09 00:00 2015/01/01 00:00")
+    (tmp_path / NAME).write_text("\n".join(lines))
+    dataset = read_stations([tmp_path])
+    assert dataset.sizes["time"] == 9
+    assert str(dataset["station_id"].values[0]) == "NET/Some_Where/0.0500-0.0500/Probe-X"
+    funnel.check(dataset)
+
+
+@pytest.mark.parametrize(("depths", "words"), [((0.05, 0.3), "{0}"), ((0.05, 0.3), "{0} {0}")])
+def test_the_old_combined_layout_gives_a_sensor_of_each_depth(
+    tmp_path: Path, funnel: Any, depths: tuple[float, float], words: str
+) -> None:
+    lines = [
+        line for depth, value in zip(depths, (0.2, 0.3), strict=True)
+        for line in ceop_rows(f"{words.format(depth)} 11.20 U {value:.3f} G")
+    ]  # fmt: skip
+    lines[3] = lines[3].replace("0.200 G", "-999.99 M")
+    (tmp_path / "NET_NET_SomeWhere_20150101_20150131.stm").write_text("\r\n".join(sorted(lines)))
+    dataset = read_stations([tmp_path])
+    assert dataset["depth_to"].values.tolist() == list(depths)
+    np.testing.assert_allclose(dataset["soil_moisture"].values, [[0.2] * 4, [0.3] * 4], atol=1e-6)
+    assert funnel.rejected(dataset) == {"missing": 1}
+    funnel.check(dataset)
+
+
+def test_rows_of_four_to_twelve_words_keep_their_flag(tmp_path: Path, funnel: Any) -> None:
+    tails = ["G", "G M", "G Out of WFV average range,OK,OK", "G >= 0.5, limit, a b c d e f", "D01,D03 x y"]
+    lines = [f"2015/01/01 {hour:02d}:00 0.2 {tail}" for hour, tail in enumerate(tails)]
+    dataset = read_stations([write(tmp_path, [*lines, *rows()[len(tails) :]])])
+    assert funnel.rejected(dataset) == {"flag_D01": 1}
+    flags = dict(zip(dataset["flag"].values.tolist(), dataset["flag_counts"].values[0].tolist(), strict=True))
+    assert flags == {"D01": 1, "D03": 1, "G": 95}
+
+
+@pytest.mark.parametrize(
+    ("words", "sensor"),
+    [
+        ("Stevens Hydraprobe II Sdi-12", "Stevens Hydraprobe II Sdi-12"), ("'Meter-5TM'", "Meter-5TM"),
+        ("", "Probe-X_1_1"),
+    ],
+)  # fmt: skip
+def test_what_follows_five_numbers_is_the_sensor(tmp_path: Path, words: str, sensor: str) -> None:
+    name = NAME.replace("Probe-X", "Probe-X_1_1").replace("20150101", "19500101")
+    dataset = read_stations([write(tmp_path, rows(), HEADER.replace("Probe X", words), name)])
+    assert str(dataset["sensor"].values[0]) == sensor
+    # The span is that of the rows, whatever the name says.
+    assert dataset.sizes["time"] == 4
+
+
+def test_header_and_file_name_may_differ_and_a_note_says_so(tmp_path: Path) -> None:
+    write(tmp_path, rows(), HEADER.replace("Some_Where", "Elsewhere"))
+    dataset = read_stations([tmp_path])
+    assert str(dataset["station_name"].values[0]) == "Elsewhere"
+    assert "the header names 'Elsewhere'" in dataset.attrs["reader_notes"]
+    same = read_stations([write(tmp_path / "b", rows())])
+    assert "the header names" not in same.attrs["reader_notes"]
+
+
+def test_the_network_is_that_of_the_header_in_an_extra_folder_and_flat(tmp_path: Path) -> None:
+    other = HEADER.replace("NET NET Some", "OTHER OTHER Some")
+    for folder in ("Data_20150101/NET/SomeWhere", "flat"):
+        write(tmp_path / folder, rows())
+        write(tmp_path / folder, rows(), other, NAME.replace("NET", "OTHER"))
+    for folder in ("Data_20150101", "flat"):
+        dataset = read_stations([tmp_path / folder])
+        assert dataset["network"].values.tolist() == ["NET", "OTHER"]
+        assert json.loads(dataset.attrs["reader_notes"])["networks"] == ["NET", "OTHER"]
+
+
+def test_a_zip_of_zips_and_its_unpacked_folder_are_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "folder", rows())
+    with zipfile.ZipFile(tmp_path / "inner.zip", "w") as archive:
+        archive.write(tmp_path / "folder" / NAME, f"top/NET/{NAME}")
+        archive.writestr("__MACOSX/._x.stm", b"litter")
+        archive.writestr("top/.DS_Store", b"litter")
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(tmp_path / "inner.zip", "inner.zip")
+    one, two = (read_stations([tmp_path / name]) for name in ("folder", "outer.zip"))
+    np.testing.assert_array_equal(one["soil_moisture"], two["soil_moisture"])
+    assert one["source_sha256"].values.tolist() == two["source_sha256"].values.tolist()
+    assert two.attrs["files_ignored"] == 0
+
+
+def test_litter_is_ignored_and_a_missing_static_file_is_said(tmp_path: Path) -> None:
+    write(tmp_path, rows())
+    (tmp_path / "Thumbs.db").write_bytes(b"\0")
+    (tmp_path / "Readme.txt").write_text("read me")
+    dataset = read_stations([tmp_path])
+    assert dataset.attrs["files_ignored"] == 1
+    assert str(dataset["status"].values[0]) == "metadata_missing"
+    assert str(dataset["land_cover"].values[0]) == "unknown"
+
+
+@pytest.mark.parametrize("depth", ["0.00 0.05", "0.05 0.05", "0.0508 0.0508", "0.025 0.025", "0.02 0.02", "0.0 0.0"])
+def test_five_centimetres_written_in_any_way_are_the_surface(tmp_path: Path, depth: str) -> None:
+    dataset = read_stations([write(tmp_path, rows(), HEADER.replace("0.05 0.05", depth))])
+    assert str(dataset["depth_class"].values[0]) == "surface"
+
+
+@pytest.mark.parametrize(
+    ("place", "status"),
+    [
+        ("NaN NaN", "no_coordinates"), ("-9999.0 -9999.0", "no_coordinates"), ("40.0 400.0", "coordinates_impossible"),
+        ("40.0 260.0", "metadata_missing"),
+    ],
+)  # fmt: skip
+def test_a_station_without_coordinates_stays_with_its_status(tmp_path: Path, place: str, status: str) -> None:
+    write(tmp_path / "a", rows(value="0.3"), HEADER.replace("40.00000 -100.00000", place).replace("Some", "Any"))
+    write(tmp_path / "b", rows())
+    dataset = read_stations([tmp_path])
+    assert dataset["status"].values.tolist() == [status, "metadata_missing"]
+    assert dataset["lon"].values[1] == -100.0
+    np.testing.assert_allclose(dataset["soil_moisture"].values[1], 0.2, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "empty.*byte 0"), (b"a b c\n", "header has 3 words.*byte 0"), (b"\0\xff" * 99, "header has 1 words"),
+     (HEADER.encode() + b"\nnothing here\n", r"no row can be read.*byte 64"),
+     (HEADER.replace("40.0", "x40.0").encode() + b"\n2015/01/01 00:00 0.2 G M", "three names and five numbers")],
+)  # fmt: skip
+def test_a_broken_file_is_named_with_the_byte_where_it_breaks(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_stations([tmp_path])
+
+
+def test_a_zip_bomb_costs_itself_and_not_the_others(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"a/{NAME}", b"\0" * 120_000_000)
+        archive.writestr(f"b/{NAME}", "\n".join([HEADER, *rows()]))
+    dataset = read_stations([tmp_path])
+    assert dataset.sizes["station"] == 1
+    assert "zip bomb" in dataset.attrs["reader_notes"]
+
+
+def test_one_observation_and_equal_values_are_read_as_they_are(tmp_path: Path, funnel: Any) -> None:
+    write(tmp_path / "a", ["2015/01/01 00:00 0.21 G M"])
+    write(tmp_path / "b", rows(), HEADER.replace("Some", "Equal"))
+    dataset = read_stations([tmp_path])
+    assert [funnel.stages(dataset, k)["in_series"] for k in (0, 1)] == [4, 1]
+    funnel.check(dataset)
+
+
+def test_an_impossible_value_that_the_network_let_pass_is_ours_to_reject(tmp_path: Path, funnel: Any) -> None:
+    lines = [*rows(20)[:-2], "2015/01/20 22:00 -0.01 G M", "2015/01/20 23:00 1.70 G M"]
+    dataset = read_stations([write(tmp_path, lines)])
+    assert funnel.rejected(dataset) == {"own_range": 2}
+    funnel.check(dataset)
+
+
+def test_frost_flags_and_rain_beside_make_daily_series(tmp_path: Path) -> None:
+    lines = [line.replace(" G M", " D01 M") if line.startswith("2015/01/02 03") else line for line in rows()]
+    write(tmp_path, lines)
+    rain = [line.replace("0.2000", "1.5") for line in rows(3)]
+    write(tmp_path, rain, name=NAME.replace("_sm_", "_p_"))
+    dataset = read_stations([tmp_path])
+    assert dataset.sizes["station"] == 1
+    assert dataset["frozen"].values[0].tolist() == [0, 1, 0, 0]
+    np.testing.assert_allclose(dataset["precipitation"].values[0], [36, 36, 36, np.nan])
+
+
+def test_only_the_days_asked_for_are_kept_and_the_others_counted(tmp_path: Path, funnel: Any) -> None:
+    period = np.datetime64("2015-01-02"), np.datetime64("2015-01-03")
+    dataset = read_stations([write(tmp_path, rows())], period=period)
+    assert dataset.sizes["time"] == 2
+    assert funnel.rejected(dataset) == {"outside_period": 48}
+    funnel.check(dataset)
+
+
+def test_no_other_variable_of_the_network_is_taken_for_soil_moisture(tmp_path: Path) -> None:
+    write(tmp_path, rows())
+    write(tmp_path, rows(value="11.2"), name=NAME.replace("_sm_", "_ts_"))
+    assert read_stations([tmp_path]).sizes["station"] == 1
+
+
+def test_a_file_of_the_layout_with_any_name_is_found_by_its_content(tmp_path: Path) -> None:
+    dataset = read_stations([write(tmp_path, rows(), name="station.txt")])
+    assert str(dataset["station_name"].values[0]) == "Some_Where"
+    assert "taken for soil moisture" in dataset.attrs["reader_notes"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    value=st.floats(0, 0.99, allow_subnormal=False).map(lambda v: float(f"{v:.6g}")),
+    stamp=st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1)).map(lambda t: t.replace(second=0, microsecond=0)),
+)  # fmt: skip
+def test_numbers_and_times_are_those_that_python_reads(value: float, stamp: datetime) -> None:
+    text = f"{stamp:%Y/%m/%d %H:%M} {value} G M\r\r\n".encode()
+    lines = split_lines(text * 2, 4)
+    assert len(lines) == 2
+    assert lines.numbers(2)[0].tolist() == [value, value]
+    minutes = int((stamp - datetime(1970, 1, 1)).total_seconds() // 60)
+    assert lines.minutes(0)[0].tolist() == [minutes, minutes]
+
+
+@pytest.mark.parametrize("word", ["1e-3", "nan", "0.12345678901234567", "-0", "+.5", "5.", "123456789012345678"])
+def test_unusual_numbers_take_the_slow_way_and_agree(word: str) -> None:
+    values, good = split_lines(f"{word} -. 1.2.3 {word}x".encode(), 4).numbers(0)
+    np.testing.assert_array_equal(values, [float(word)])
+    assert good.all()
+
+
+@pytest.mark.parametrize("word", ["-", ".", "-.", "1.2.3", "0x10", "12:30", "--1"])
+def test_what_is_no_number_is_not_read_as_one(word: str) -> None:
+    assert not split_lines(word.encode(), 1).numbers(0)[1].any()
+
+
+def test_every_ismn_archive_of_the_pack_reads_alone(vadose_data: Path, funnel: Any) -> None:
+    folder = vadose_data / "ismn_fixtures"
+    counts = []
+    for source in sorted([*folder.rglob("*.zip"), *folder.rglob("*.stm")]):
+        dataset = read_stations([source], accept_unflagged=True, sensors="separate")
+        funnel.check(dataset)
+        counts.append(dataset.sizes["station"])
+    assert sorted(counts) == [1, 1, 1, 2, 2, 3, 8]
+
+
+def test_rows_without_a_provider_flag_are_good_rows(vadose_data: Path, funnel: Any) -> None:
+    folder = vadose_data / "ismn_fixtures" / "zip_archives" / "multinetwork"
+    dataset = read_stations([folder], accept_unflagged=True)
+    station = dataset["station_name"].values.tolist().index("AAMU-jtg")
+    assert funnel.stages(dataset, station)["parsed"] == funnel.stages(dataset, station)["rows_read"] == 42895
+    assert set(dataset["flag_dialect"].values.tolist()) == {"legacy"}
+
+
+def test_a_file_that_is_no_data_is_ignored_and_counted(vadose_data: Path) -> None:
+    with pytest.raises(InputError, match="none of ismn"):
+        read_stations([vadose_data / "ismn_fixtures" / "malformed"])

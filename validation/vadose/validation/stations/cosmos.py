@@ -105,10 +105,11 @@ def is_cosmos(member: Member, head: bytes) -> bool:
 def _header(lines: Sequence[str]) -> tuple[int, list[str], str] | None:
     """The line of names, the names in lower case and the separator; None without a time column in it."""
     times = {name for layout in LAYOUTS for name in layout.time}
+    # Lines of keys and values may come first, one of them with a word that is a column of another layout.
     for number, line in enumerate(lines):
         for separator in (",", "\t", ";"):
             names = [cell.strip().strip('"').lower() for cell in line.split(separator)]
-            if len(names) > 1 and times & set(names):
+            if times & set(names) and (_layout(names) or _only_counts(names)):
                 return number, names, separator
     return None
 
