@@ -140,7 +140,8 @@ def test_penetration_depths_are_those_of_the_literature(moisture: float, low: fl
 
 
 def test_penetration_depth_is_the_formula_worked_by_hand() -> None:
-    # exp(-0.5) = 0.60653; (0.96655 + 0.60653) * 20.25 / 0.2929 = 108.7572; * 0.14249 + 8.321 = 23.8178; / 1.2 = 19.848 cm
+    # exp(-0.5) = 0.60653; (0.96655 + 0.60653) * 20.25 / 0.2929 = 108.7572;
+    # times 0.14249 plus 8.321 = 23.8178; over 1.2 = 19.848 cm.
     assert float(penetration_depth(0.25, 50.0, 1.2)) == pytest.approx(0.19848, abs=2e-5)
 
 

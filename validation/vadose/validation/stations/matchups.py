@@ -19,7 +19,18 @@ from vadose.common import InputError
 from vadose.validation.stations.context import Context
 from vadose.validation.stations.lines import decoded
 from vadose.validation.stations.lists import NAME_COLUMNS, PLACE_COLUMNS, listed
-from vadose.validation.stations.sensor import CORE_SITE, Daily, Floats, Origin, Rows, Sensor, Site, daily_sensor
+from vadose.validation.stations.sensor import (
+    CORE_SITE,
+    MINUTES_PER_DAY,
+    Daily,
+    Floats,
+    Origin,
+    Rows,
+    Sensor,
+    Site,
+    daily_sensor,
+    solar06_minutes,
+)
 from vadose.validation.stations.sources import Member, Terms
 
 TERMS = Terms("NSIDC-0712, doi 10.5067/DXAVIXLY18KM: cite Colliander et al. (2017); values of the sites' owners", False)
@@ -36,6 +47,8 @@ _PLACES = {"lat": ("lat", "latitude"), "lon": ("lon", "longitude")}
 _MISSING_BELOW = -90.0
 # Bit 0 of the retrieval quality flag: recommended quality is 0.
 _NOT_RECOMMENDED = 1
+# A swath is 1,000 km wide: its edges see the ground up to three quarters of an hour before or after 06:00.
+_MORNING_MINUTES = 75.0
 
 
 def is_matchup(member: Member, head: bytes) -> bool:
@@ -77,14 +90,22 @@ def read_matchup(member: Member, context: Context) -> list[Sensor]:
     missing = ~np.isfinite(values) | (values <= _MISSING_BELOW)
     reasons = np.where(missing, "missing", "").astype("U24")
     terms = context.terms or TERMS
+    site = _site(member, columns, lines[0], context)
     origin = Origin(
         file=member.name, sha256=digest, licence=terms.licence, redistributable=terms.redistributable,
-        flag_dialect="provider", day_convention="instant",
+        flag_dialect="provider", day_convention=_convention(stamps, site.lon),
     )  # fmt: skip
     # Overpasses come every two or three days: one value makes a day complete.
-    site, counted = _site(member, columns, lines[0], context), Rows(stamps, values, reasons, read)
+    counted = Rows(stamps, values, reasons, read)
     sensor = daily_sensor(site, origin, counted, period=context.period, nominal_count=1)
     return [replace(sensor, beside={"companion": _companion(columns, stamps, member, context)})]
+
+
+def _convention(stamps: npt.NDArray[np.datetime64], lon: float) -> str:
+    """`solar06` where all overpasses are morning ones; else `instant`, for tables with evening ones too."""
+    minutes = stamps.astype(np.int64) % MINUTES_PER_DAY
+    apart = np.abs((minutes - solar06_minutes(lon) + MINUTES_PER_DAY / 2) % MINUTES_PER_DAY - MINUTES_PER_DAY / 2)
+    return "solar06" if bool((apart <= _MORNING_MINUTES).all()) else "instant"
 
 
 def _body(lines: list[str], width: int) -> tuple[Floats, int]:
