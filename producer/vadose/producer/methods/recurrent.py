@@ -27,9 +27,10 @@ from vadose.producer.training.splits import Fold
 
 WEIGHTS = "weights.safetensors"
 CARD = "member.json"
-# Predictions are computed in stretches of fixed shape, so that no byte depends on how many cells or days are asked for.
-CELLS_AT_ONCE = 256
-DAYS_AT_ONCE = 64
+# Predictions are computed in stretches of fixed shape, so that no byte depends on how many cells or days are asked for;
+# states and gates of one stretch stay in the second-level cache of a core.
+CELLS_AT_ONCE = 128
+DAYS_AT_ONCE = 32
 NO_VALID_INPUT = 256
 
 
