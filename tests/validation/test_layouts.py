@@ -212,7 +212,7 @@ def test_era5_wraps_its_longitudes_and_keeps_small_negatives(vadose_data: Path, 
     product, series = whole("era5", vadose_data / "era5" / "ERA5_AN_20100101_0000.nc", tmp_path)
     assert int((series.values < 0).sum()) == 292
     assert product.geometry.wraps
-    row, column = product.geometry.containing(39.74, -104.99)
+    _, column = product.geometry.containing(39.74, -104.99)
     assert product.geometry.lon[column[0]] == pytest.approx(255.0)
     assert product.depth_class == "surface"
 

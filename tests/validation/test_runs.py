@@ -16,8 +16,11 @@ from click.testing import CliRunner
 from vadose.cli.main import program
 from vadose.common import UsageError
 from vadose.validation.comparisons import COLUMNS as COMPARED_COLUMNS
-from vadose.validation.run import Settings, open_all, run_validation
-from vadose.validation.scores import COLUMNS, HEADLINE, KEY
+from vadose.validation.opening import open_all
+from vadose.validation.options import Options
+from vadose.validation.run import run_validation
+from vadose.validation.scores import COLUMNS, FURTHER, HEADLINE, KEY
+from vadose.validation.settings import Settings
 
 RECIPE = """
 recipe: test
@@ -66,7 +69,7 @@ def scores(run: Path) -> pd.DataFrame:
 def test_a_run_leaves_every_file_with_its_columns(run: Path, scores: pd.DataFrame) -> None:
     names = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
     assert names == [
-        "comparisons.parquet", "diagnostics/curves.parquet", "matchups.nc", "run.json", "scores.parquet",
+        "comparisons.parquet", "diagnostics/curves.parquet", "diagnostics/tables.parquet", "matchups.nc", "run.json", "scores.parquet",
         "stations.parquet", "verdict.json",
     ]  # fmt: skip
     assert tuple(scores.columns) == COLUMNS
@@ -77,7 +80,10 @@ def test_a_run_leaves_every_file_with_its_columns(run: Path, scores: pd.DataFram
 
 def test_every_station_has_every_headline_metric_with_a_status(scores: pd.DataFrame) -> None:
     ours = scores[scores["product"].eq("ours") & scores["stratum_kind"].eq("station") & scores["subset"].eq("own")]
-    assert set(ours.groupby(["reference", "stratum"]).size()) == {len(HEADLINE)}
+    counts = ours.groupby("reference")["stratum"].value_counts()
+    assert set(counts["map"]) == {len(HEADLINE)}
+    assert set(counts["stations"]) == {len(HEADLINE) + len(FURTHER)}
+    ours = ours[~ours["metric"].str.startswith("mse_")]
     ok = ours[ours["status"].eq("ok")]
     assert len(ok) > 0.9 * len(ours)
     assert ok[["value", "ci_low", "ci_high", "n_eff"]].notna().all(axis=None)
@@ -135,8 +141,9 @@ def test_a_station_of_the_training_vanishes_from_the_averages(small: Path, tmp_p
     run_validation(given, tmp_path / "out")
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
     overall = scores[scores["stratum_kind"].eq("all") & scores["metric"].eq("bias") & scores["product"].eq("ours")]
-    assert set(overall["n"]) == {11}
-    assert scores[scores["stratum"].eq("net/s0")]["value"].isna().all()
+    assert set(overall[overall["split"].eq("P1")]["n"]) == {11}
+    assert set(overall[overall["split"].eq("station_seen")]["n"]) == {1}
+    assert scores[scores["stratum"].eq("net/s0") & ~scores["split"].eq("station_seen")]["value"].isna().all()
     table = pd.read_parquet(tmp_path / "out" / "stations.parquet").set_index("station_id")
     assert table.loc["net/s0", "independence"] == "station_seen"
 
@@ -209,9 +216,11 @@ def test_stations_carry_their_funnel_cell_and_distance(run: Path) -> None:
     assert table["distance_km"].max() < 20
 
 
-def test_curves_hold_the_three_figures(run: Path) -> None:
+def test_curves_hold_the_figures_of_a_run(run: Path) -> None:
     curves = pd.read_parquet(run / "diagnostics" / "curves.parquet")
-    assert set(curves["figure"]) == {"seasonal_cycle", "scatter_density", "reliability"}
+    assert set(curves["figure"]) == {
+        "seasonal_cycle", "scatter_density", "reliability", "pit", "spread_skill", "lag_increments", "lag_anomalies",
+    }  # fmt: skip
     density = curves[curves["figure"].eq("scatter_density") & curves["panel"].eq("map/ours")]
     assert density["high"].sum() == pytest.approx(1.0)
     assert curves[curves["figure"].eq("reliability")]["x"].unique().tolist() == [0.5, 0.8, 0.9, 0.95]
@@ -223,12 +232,14 @@ def test_stations_of_another_day_convention_are_named_not_mixed(small: Path, tmp
     lat, lon = np.array([42.0, 41.0]), np.array([-100.0, -99.0])
     make["granules"](tmp_path / "six", rng.uniform(0.1, 0.4, (60, 2, 2)), lat, lon, comment=comment)
     make["stations"](tmp_path / "s.nc", rng.uniform(0.1, 0.4, (1, 60)), np.array([41.0]), np.array([-99.0]))
-    given = Settings(product=("ours", str(tmp_path / "six")), stations=(tmp_path / "s.nc",), allow_day_mismatch=True)
+    given = Settings(
+        product=("ours", str(tmp_path / "six")), stations=(tmp_path / "s.nc",), options=Options(allow_day_mismatch=True)
+    )
     run_validation(given, tmp_path / "out")
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
     assert set(scores["subset"]) == {"own day_mismatch", "common day_mismatch"}
     with pytest.raises(Exception, match="day convention"):
-        run_validation(replace(given, allow_day_mismatch=False), tmp_path / "no")
+        run_validation(replace(given, options=Options()), tmp_path / "no")
     assert not (tmp_path / "no").exists()
 
 

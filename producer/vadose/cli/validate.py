@@ -37,8 +37,15 @@ GATE_FAILED = 4
 @click.option(
     "--model", type=click.Path(path_type=Path), help="Model directory with the ledger, if the product has none."
 )
+@click.option("--hidden", type=click.Path(path_type=Path), help="File of filled and hidden values, for gap_days.")
+@click.option("--sensors", help="primary: one sensor per station and depth (default); separate: all.")
+@click.option("--interval", help="Dependence between days: tail_model (default), lag1, ar2, hac, iid.")
+@click.option("--scaling", "scalings", multiple=True, help="Further scores of the scaled product. Repeatable.")
+@click.option("--cross-fit", is_flag=True, help="Fit a scaling on other years than it is applied to.")
+@click.option("--no-maps", is_flag=True, help="Do not compare maps with each other.")
+@click.option("--strict", is_flag=True, help="Stop where a station fails unexpectedly.")
 @click.option("--allow-day-mismatch", is_flag=True, help="Score across day conventions; every row says so.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--seed", type=int, help="Seed of the bootstrap; default 0.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: runs/<id> of the workspace.")
 @common_options
 def command(common: Common, settings: Path | None, **typed: Any) -> int:
@@ -49,9 +56,14 @@ def command(common: Common, settings: Path | None, **typed: Any) -> int:
 
     Example: vadose validate --product ours=demoatlstm-0p25deg/v1.0.0 --stations simulated --recipe simulated-atlstm
     """
-    from vadose.validation.run import finished, open_all, run_validation
+    from vadose.validation.opening import open_all
+    from vadose.validation.run import finished, run_validation
+    from vadose.validation.settings import read_settings
 
-    values = {**_from_file(settings), **{key: value for key, value in typed.items() if value not in (None, (), False)}}
+    values = read_settings(settings) if settings else {}
+    values |= {key: value for key, value in typed.items() if value not in (None, (), False) and key != "no_maps"}
+    if typed["no_maps"]:
+        values["maps"] = False
     asked = _settings(common, values)
     opened = open_all(asked)
     out = (
@@ -73,37 +85,12 @@ def _run_id(name: str, fingerprint: str) -> str:
     return f"{name}-{fingerprint[:12]}"
 
 
-_KEYS = (
-    "product", "stations", "recipe", "previous", "rivals", "references", "cards", "model", "allow_day_mismatch", "seed",
-    "out",
-)  # fmt: skip
-
-
-def _from_file(path: Path | None) -> dict[str, Any]:
-    """Settings as YAML; an unknown key is an error with the nearest known one."""
-    if path is None:
-        return {}
-    import difflib
-
-    import yaml
-
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the settings: {error.strerror}", where=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
-    if not isinstance(values, dict):
-        raise UsageError("settings are a mapping of keys", where=str(path))
-    for key in values:
-        if key not in _KEYS:
-            near = difflib.get_close_matches(str(key), _KEYS, n=1)
-            raise UsageError(f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""), where=str(path))
-    return values
+_SCORING = ("allow_day_mismatch", "seed", "interval", "cross_fit", "sensors", "strict")
 
 
 def _settings(common: Common, values: dict[str, Any]) -> Any:
-    from vadose.validation.run import Settings
+    from vadose.validation.options import Options
+    from vadose.validation.settings import Settings
 
     if not values.get("product"):
         raise UsageError("no product", next="add --product NAME=PATH")
@@ -121,8 +108,12 @@ def _settings(common: Common, values: dict[str, Any]) -> Any:
         references=tuple(_named(common, text) for text in values.get("references", ())),
         cards=tuple(values.get("cards", ())),
         models=tuple(models),
-        allow_day_mismatch=bool(values.get("allow_day_mismatch", False)),
-        seed=int(values.get("seed", 0)),
+        hidden=Path(values["hidden"]) if values.get("hidden") else None,
+        options=Options(
+            **{key: values[key] for key in _SCORING if key in values}, scalings=tuple(values.get("scalings", ()))
+        ),
+        maps=bool(values.get("maps", True)),
+        memory_bytes=common.memory_bytes,
     )
 
 

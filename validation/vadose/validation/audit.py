@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from vadose.common import InputError, read_json
-from vadose.validation.geometry import distance_km
+from vadose.validation.cards import Card
+from vadose.validation.geometry import AnyGeometry, distance_km
 from vadose.validation.matching import Reference
 
 Booleans = npt.NDArray[np.bool_]
@@ -88,20 +91,62 @@ def seen(ledger: Ledger, reference: Reference, index: npt.NDArray[np.int64]) -> 
     return out
 
 
-def station_labels(ledger: Ledger | None, table: pd.DataFrame) -> npt.NDArray[np.str_]:
-    """`independent`, `station_seen` (by id or within 1 km of a place in the ledger) or `unknown`, (station,)."""
+def station_labels(
+    ledger: Ledger | None, table: pd.DataFrame, geometry: AnyGeometry | None = None
+) -> npt.NDArray[np.str_]:
+    """What our model knows of each station, (station,).
+
+    `station_seen`: by id, by network and name, or within 1 km of a place in the ledger; `cell_seen`: another station
+    in the same cell of our grid was used; `independent`; `unknown` without a ledger.
+    """
     if ledger is None:
         return np.full(len(table), "unknown")
-    used = [entry for role in USED_ROLES for entry in ledger.stations.get(role, [])]
-    names = {entry for entry in used if isinstance(entry, str)}
+    return _labels([entry for role in USED_ROLES for entry in ledger.stations.get(role, [])], table, geometry)
+
+
+def upstream_labels(card: Card | None, table: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """`upstream_seen` where a card lists a station among those that the product learnt from, else `independent`.
+
+    `unknown` without a card that lists any.
+    """
+    if card is None or not card.training_stations:
+        return np.full(len(table), "unknown")
+    labels = _labels(list(card.training_stations), table, None)
+    return np.where(labels == "station_seen", "upstream_seen", labels)
+
+
+def _labels(used: Sequence[Any], table: pd.DataFrame, geometry: AnyGeometry | None) -> npt.NDArray[np.str_]:
     places = [entry for entry in used if isinstance(entry, Mapping)]
-    names |= {str(entry.get("station_id", "")) for entry in places}
-    hit = np.array(table["station_id"].isin(names))
-    for entry in places:
-        if "lat" in entry and "lon" in entry:
-            apart = distance_km(table["lat"].to_numpy(float), table["lon"].to_numpy(float), entry["lat"], entry["lon"])
-            hit |= apart <= SAME_STATION_KM
-    return np.where(hit, "station_seen", "independent")
+    names = {_plain(entry) for entry in used if isinstance(entry, str)}
+    names |= {_plain(str(entry["station_id"])) for entry in places if "station_id" in entry}
+    ids = [_plain(one) for one in table["station_id"].astype(str)]
+    # Networks go by several spellings, and a ledger may list a station without its sensor.
+    aliases = [
+        _plain(f"{network}/{name}")
+        for network, name in zip(table["network"].astype(str), table["station_name"].astype(str), strict=True)
+    ]
+    hit = np.array([one in names or alias in names for one, alias in zip(ids, aliases, strict=True)], bool)
+    lat, lon = (table[name].to_numpy(float) for name in ("lat", "lon"))
+    near = [entry for entry in places if "lat" in entry and "lon" in entry]
+    for entry in near:
+        hit |= distance_km(lat, lon, float(entry["lat"]), float(entry["lon"])) <= SAME_STATION_KM
+    cells = np.zeros(len(table), bool)
+    if geometry is not None:
+        used_lat = np.concatenate([lat[hit], [float(entry["lat"]) for entry in near]])
+        used_lon = np.concatenate([lon[hit], [float(entry["lon"]) for entry in near]])
+        there = _cell(geometry, used_lat, used_lon)
+        cells = np.isin(_cell(geometry, lat, lon), there[there >= 0])
+    return np.where(hit, "station_seen", np.where(cells, "cell_seen", "independent"))
+
+
+def _plain(name: str) -> str:
+    """An id without percent-encoding, case, and the signs in which spellings of networks differ."""
+    return re.sub(r"[\s_\-]+", "", unquote(name)).lower()
+
+
+def _cell(geometry: AnyGeometry, lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    row, column = geometry.containing(lat, lon)
+    return np.where(row >= 0, row * geometry.shape[1] + column, -np.arange(1, row.size + 1))
 
 
 def global_index(token: str, lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

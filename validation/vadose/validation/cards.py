@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pydantic
 import yaml
 
-from vadose.common import UsageError
+from vadose.common import InputError, UsageError, read_json
 
 BESIDE = "card.yaml"
 
@@ -96,3 +96,25 @@ def card_beside(path: Path) -> Card | None:
     """The card in a product's folder, or beside a file as `<file>.card.yaml`, if there is one."""
     beside = path / BESIDE if path.is_dir() else path.with_name(f"{path.name}.card.yaml")
     return load_card(beside) if beside.is_file() else None
+
+
+def card_of_release(path: Path) -> Card | None:
+    """What a release of ours says of itself in its provenance: the products that it is made of and its method.
+
+    It names no variable, so that the granules' own metadata stand.
+    """
+    inputs, recipe = (path / "provenance" / name for name in ("inputs.json", "recipe.yaml"))
+    if not (inputs.is_file() and recipe.is_file()):
+        return None
+    try:
+        stated = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        files = read_json(inputs).get("files", [])
+        product, method = stated["product"], stated["method"]["name"]
+    except (AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise InputError(f"not the provenance of a release: {error!r}", where=str(path)) from error
+    parts = tuple(sorted({str(file["product"]) for file in files if file.get("product")}))
+    return Card(
+        product=str(product.get("title", product.get("token", path.name))), producer=str(stated["recipe"]),
+        version=str(product.get("version", "")), licence=str(product.get("licence", "")), variables={},
+        model=f"{method} of {stated['recipe']}", forcing=parts, contains=parts,
+    )  # fmt: skip

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vadose.statistics import Metric, Pairing, adjusted, anomaly_35d, evaluate, metric, outcome
-from vadose.statistics.aggregates import (
-    FEWEST_CLUSTERS,
-    difference_p_value,
-    network_time_error,
-    weighted_mean,
-)
+from vadose.statistics import Metric, Pairing, adjusted, anomaly_35d, metric, outcome
+from vadose.statistics.aggregates import FEWEST_CLUSTERS, difference_p_value, network_time_error, weighted_mean
+from vadose.statistics.differences import Difference, back, difference
 from vadose.statistics.distributions import t_quantile
-from vadose.statistics.intervals import MINIMUM_DAYS, tail_model
-from vadose.validation.scores import Network, in_threads
+from vadose.statistics.longrun import Model
+from vadose.validation.network import Network
+from vadose.validation.scores import Means, in_threads
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,30 +52,64 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class _Differences:
-    """Differences of one metric on its scale, with what is needed to go back, all (station,)."""
+class Differences:
+    """Differences of one metric on the scale of its interval, ours minus rival, of a block of stations.
 
-    value: Floats
-    difference: Floats
-    variance: Floats
-    n: Floats
-    n_eff: Floats
-    middle: Floats
-    influence: Floats
-    present: npt.NDArray[np.bool_]
+    Attributes
+    ----------
+    metric, signal
+        What is compared.
+    found
+        Differences of the stations.
+    means
+        Influence series of the mean difference, over all stations and over every group.
+    """
+
+    metric: Metric
+    signal: str
+    found: Difference
+    means: Means
+
+    @property
+    def middle(self) -> Floats:
+        """About which the difference is taken back from the scale of its interval, (station,)."""
+        return np.asarray((self.found.ours + self.found.rival) / 2.0)
 
 
-def compare(
-    pair: Pair, network: Network, stations: npt.NDArray[np.str_], names: dict[str, str], *, stations_too: bool = True
-) -> pd.DataFrame:
-    """Rows of all metrics: every station, and the mean difference over all of them.
+_STATION_ARRAYS = tuple(one.name for one in fields(Difference) if one.name != "influence")
+
+
+def _concatenated(parts: Sequence[Difference]) -> Difference:
+    """The differences of consecutive stations; influence series are not kept."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _STATION_ARRAYS}
+    return Difference(**arrays, influence=np.zeros((0, 0)))
+
+
+def joined(parts: Sequence[Differences]) -> Differences:
+    """The same metric of consecutive blocks of stations as one."""
+    if len(parts) == 1:
+        return parts[0]
+    means = functools.reduce(operator.add, [part.means for part in parts])
+    return replace(parts[0], found=_concatenated([part.found for part in parts]), means=means)
+
+
+def differences(pair: Pair, network: Network, model: Model = "tail_model") -> list[Differences]:
+    """All compared metrics of a block of stations."""
+    return [_differences(pair.signal(signal), metric(name), signal, network, model) for name, signal in COMPARED]
+
+
+def rows(
+    found: Differences, network: Network, stations: npt.NDArray[np.str_], names: dict[str, str], *,
+    stations_too: bool = True,
+) -> pd.DataFrame:  # fmt: skip
+    """Rows of one metric: every station, the mean difference over all of them, and over those of every class.
 
     Parameters
     ----------
-    pair
-        Ours, the rival and the reference.
+    found
+        Differences of all stations.
     network
-        Clusters of the stations.
+        Their clusters and classes.
     stations
         Their ids.
     names
@@ -83,78 +117,57 @@ def compare(
     stations_too
         Whether rows of single stations are wanted.
     """
-    frames = []
-    for name, signal in COMPARED:
-        one = metric(name)
-        found = _differences(pair.signal(signal), one, network)
-        rows = _station_rows(found, one, stations)
-        whole = _overall(found, one, network, rows["outcome"])
-        both = pd.concat([rows, whole] if stations_too else [whole], ignore_index=True)
-        both["metric"], both["signal"] = name, signal
-        frames.append(both)
-    out = pd.concat(frames, ignore_index=True)
-    for key, word in names.items():
-        out[key] = word
-    return out
+    single = _station_rows(found, stations)
+    whole = [_overall(found, network, "all", "all", 0, np.ones(len(stations), bool), single["outcome"])]
+    kinds: dict[str, list[pd.DataFrame]] = {}
+    for number, (kind, name, members) in enumerate(network.groups, 1):
+        if network.count(members & np.isfinite(found.found.value)) >= FEWEST_CLUSTERS:
+            kinds.setdefault(kind, []).append(_overall(found, network, kind, name, number, members, single["outcome"]))
+    frames = [*([single] if stations_too else []), *whole]
+    frames += [_within_family(pd.concat(classes, ignore_index=True), found.metric) for classes in kinds.values()]
+    return pd.concat(frames, ignore_index=True).assign(metric=found.metric.name, signal=found.signal, **names)
 
 
-def _scale(one: Metric, value: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if one.scale == "fisher":
-            return np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
-        return np.log(value) if one.scale == "chi_square" else value
-
-
-def _back(one: Metric, middle: Floats, difference: Floats) -> Floats:
-    """A difference on the scale as one of the metric itself, about the middle of the two; it keeps its sign."""
-    if one.scale == "fisher":
-        return np.asarray(np.tanh(middle + difference / 2) - np.tanh(middle - difference / 2))
-    return np.asarray(2.0 * np.exp(middle) * np.sinh(difference / 2) if one.scale == "chi_square" else difference)
-
-
-def _differences(pair: Pair, one: Metric, network: Network) -> _Differences:
-    columns: dict[str, list[Floats]] = {key: [] for key in ("ours", "rival", "variance", "n", "n_eff")}
-    sums: list[Floats] = []
-
-    def block(rows: slice) -> tuple[dict[str, Floats], Floats]:
-        ours, rival = Pairing.of(pair.ours[rows], pair.r[rows]), Pairing.of(pair.rival[rows], pair.r[rows])
-        psi = ours.influence(one) - rival.influence(one)
-        run = tail_model(psi, ours.gaps)
-        found = {"ours": evaluate(one, ours.moments), "rival": evaluate(one, rival.moments), "n": ours.moments.n}
-        return found | {"variance": run.variance, "n_eff": run.n_eff}, psi.astype(np.float32)
-
-    for found, psi in in_threads(block, len(pair.r)):
-        for key, values in found.items():
-            columns[key].append(values)
-        sums.append(psi)
-    joined = {key: np.concatenate(parts) for key, parts in columns.items()}
-    n = joined["n"]
-    a, b = (_scale(one, np.where(n >= MINIMUM_DAYS, joined[key], np.nan)) for key in ("ours", "rival"))
-    difference = np.where(np.isfinite(a - b), a - b, np.nan)
-    weights = network.weights(np.isfinite(difference))
-    present: npt.NDArray[np.bool_] = np.asarray(np.isfinite(pair.r).any(axis=0))
-    influence = (weights / np.maximum(n, 1.0)) @ np.concatenate(sums).astype(np.float64) * present.sum()
-    return _Differences(
-        value=_back(one, (a + b) / 2, difference), difference=difference, variance=joined["variance"], n=n,
-        n_eff=joined["n_eff"], middle=(a + b) / 2, influence=influence, present=present,
+def _within_family(frame: pd.DataFrame, one: Metric) -> pd.DataFrame:
+    """Adjust the p-values of the classes of one kind, and say the outcome again."""
+    p = adjusted(frame["p"].to_numpy(float))
+    words = outcome(
+        frame["difference"], frame["ci_low"], frame["ci_high"], p, MARGINS[one.name], one.better
     )  # fmt: skip
+    tested = frame["outcome"].ne("not_applicable")
+    return frame.assign(p_adjusted=p, outcome=np.where(tested, words, "not_applicable"))
 
 
-def _station_rows(found: _Differences, one: Metric, stations: npt.NDArray[np.str_]) -> pd.DataFrame:
-    # Twins have no difference and no variance of it: that is equality, not a lack of evidence.
-    twins = (found.difference == 0) & ~np.isfinite(found.variance)
-    tested = np.isfinite(found.difference) & ((found.n_eff >= 10) | twins)
-    p = np.where(tested, difference_p_value(found.difference, found.variance, found.n_eff), np.nan)
-    p = np.where(twins, 1.0, p)
-    half = t_quantile(0.95, np.nan_to_num(found.n_eff, nan=3.0) - 1.0) * np.sqrt(np.where(twins, 0.0, found.variance))
-    low, high = (_back(one, found.middle, found.difference + side * half) for side in (-1.0, 1.0))
-    low, high = (np.where(tested, end, np.nan) for end in (low, high))
-    p_adjusted = adjusted(p)
-    verdict = outcome(found.value, low, high, p_adjusted, MARGINS[one.name], one.better)
+def _differences(pair: Pair, one: Metric, signal: str, network: Network, model: Model) -> Differences:
+    parts: list[Difference] = []
+    sums: list[npt.NDArray[np.float32]] = []
+
+    def block(rows: slice) -> Difference:
+        ours, rival = Pairing.of(pair.ours[rows], pair.r[rows]), Pairing.of(pair.rival[rows], pair.r[rows])
+        return difference(one, ours, rival, model)
+
+    for part in in_threads(block, len(pair.r)):
+        parts.append(part)
+        sums.append(part.influence.astype(np.float32))
+    found = _concatenated(parts)
+    masks = [np.ones(found.n.size, bool), *(members for *_, members in network.groups)]
+    raw = np.stack([network.raw(mask & np.isfinite(found.value)) for mask in masks])
+    matched = np.isfinite(pair.r)
+    present = np.stack([matched[mask].any(axis=0) for mask in masks])
+    influence = (raw / np.maximum(found.n, 1.0)) @ np.concatenate(sums).astype(np.float64)
+    return Differences(one, signal, found, Means(influence, raw.sum(axis=1), present))
+
+
+def _station_rows(compared: Differences, stations: npt.NDArray[np.str_]) -> pd.DataFrame:
+    one, found = compared.metric, compared.found
+    tested = np.isfinite(found.p)
+    value, low, high = (back(one, compared.middle, end) for end in (found.value, found.ci_low, found.ci_high))
+    p_adjusted = adjusted(found.p)
+    verdict = outcome(value, low, high, p_adjusted, MARGINS[one.name], one.better)
     frame = pd.DataFrame(
         {
-            "stratum_kind": "station", "stratum": stations, "difference": found.value, "ci_low": low, "ci_high": high,
-            "p": p, "p_adjusted": p_adjusted, "n": found.n.astype(np.int64), "n_eff": found.n_eff,
+            "stratum_kind": "station", "stratum": stations, "difference": value, "ci_low": low, "ci_high": high,
+            "p": found.p, "p_adjusted": p_adjusted, "n": found.n.astype(np.int64), "n_eff": found.n_eff,
             "outcome": np.where(tested, verdict, "not_applicable"),
         }
     )  # fmt: skip
@@ -163,34 +176,37 @@ def _station_rows(found: _Differences, one: Metric, stations: npt.NDArray[np.str
     return frame
 
 
-def _overall(found: _Differences, one: Metric, network: Network, outcomes: pd.Series[str]) -> pd.DataFrame:
+def _overall(
+    found: Differences, network: Network, kind: str, name: str, number: int, members: npt.NDArray[np.bool_],
+    outcomes: pd.Series[str],
+) -> pd.DataFrame:  # fmt: skip
     """The mean difference over stations, clusters weighing equally, with the larger of two standard errors.
 
     One is that of the spread between clusters, the other that of the network's mean influence series, which holds
     what stations share in time.
     """
-    valid = np.isfinite(found.difference)
+    one, apart = found.metric, np.where(members, found.found.value, np.nan)
+    valid = np.isfinite(apart)
     weights = network.weights(valid)
-    mean = float(weighted_mean(found.difference, weights))
+    mean = float(weighted_mean(apart, weights))
     middle = weighted_mean(np.where(np.isfinite(found.middle), found.middle, np.nan), weights)
     clusters = network.count(valid)
-    time_error, n_eff = network_time_error(found.influence, found.present) if valid.any() else (np.nan, np.nan)
-    between = _between(found.difference, weights, network) if clusters >= 2 else 0.0
+    time_error, n_eff = network_time_error(*found.means.of(number)) if valid.any() else (np.nan, np.nan)
+    between = _between(apart, weights, network) if clusters >= 2 else 0.0
     error = max(between, time_error if np.isfinite(time_error) else 0.0)
     dof = min(n_eff, clusters if clusters >= FEWEST_CLUSTERS else n_eff)
     tested = valid.any() and np.isfinite(n_eff) and n_eff >= 10 and error > 0
     p = float(difference_p_value(mean, error**2, dof)) if tested else np.nan
     half = float(t_quantile(0.95, max(dof - 1.0, 1.0))) * error if tested else np.nan
-    value = float(_back(one, middle, np.asarray(mean)))
-    low, high = (float(_back(one, middle, np.asarray(mean + side * half))) for side in (-1.0, 1.0))
-    twins = bool(valid.any() and (found.difference[valid] == 0).all())
-    if twins:
+    value = float(back(one, middle, np.asarray(mean)))
+    low, high = (float(back(one, middle, np.asarray(mean + side * half))) for side in (-1.0, 1.0))
+    if valid.any() and (apart[valid] == 0).all():
         value, low, high, p, tested = 0.0, 0.0, 0.0, 1.0, True
     verdict = str(outcome(value, low, high, p, MARGINS[one.name], one.better)) if tested else "not_applicable"
-    counts = outcomes.value_counts()
+    counts = outcomes[members].value_counts()
     return pd.DataFrame(
         [{
-            "stratum_kind": "all", "stratum": "all", "difference": value, "ci_low": low, "ci_high": high, "p": p,
+            "stratum_kind": kind, "stratum": name, "difference": value, "ci_low": low, "ci_high": high, "p": p,
             "p_adjusted": p, "n": int(valid.sum()), "n_eff": n_eff, "outcome": verdict,
             **{word: int(counts.get(word, 0)) for word in COUNTED},
         }]

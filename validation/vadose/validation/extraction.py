@@ -65,14 +65,10 @@ def extract(product: Product, rows: Integers, columns: Integers, progress: Progr
     InputError
         If a file is broken, two files hold the same day, or the values contradict their units.
     """
-    windows = _windows(product, rows, columns)
-    pieces: list[_Piece] = []
+    windows = windows_of(product, rows, columns)
+    pieces: list[Piece] = []
     for file in progress.track(product.files, f"reading {product.name}", len(product.files)):
-        try:
-            with open_stored(file) as stored:
-                pieces.extend(_pieces(stored, file, product, windows, rows.size))
-        except (OSError, RuntimeError, IndexError, KeyError) as error:
-            raise InputError(f"cannot be read: {error}", where=f"{file}, variable {product.variable}") from error
+        pieces.extend(pieces_of(product, file, windows, rows.size))
     found = _joined(product, pieces, rows.size)
     why = contradiction(found.values)
     if why:
@@ -83,8 +79,26 @@ def extract(product: Product, rows: Integers, columns: Integers, progress: Progr
     return found
 
 
+def pieces_of(product: Product, path: Path, windows: Sequence[Window], cells: int) -> list[Piece]:
+    """What one file of a product holds at some cells, whose windows are `windows_of` them."""
+    try:
+        with open_stored(path) as stored:
+            return list(_pieces(stored, path, product, windows, cells))
+    except (OSError, RuntimeError, IndexError, KeyError) as error:
+        raise InputError(f"cannot be read: {error}", where=f"{path}, variable {product.variable}") from error
+
+
+def file_days(product: Product, path: Path) -> Days:
+    """The days of one file of a product."""
+    try:
+        with open_stored(path) as stored:
+            return _days(stored, path, product)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+
+
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """A contiguous part of the horizontal dimensions, and where the cells lie in it."""
 
     keys: dict[str, slice]
@@ -93,10 +107,12 @@ class _Window:
 
     @property
     def area(self) -> int:
+        """Cells of the window, wanted or not."""
         return int(np.prod([key.stop - key.start for key in self.keys.values()]))
 
 
-def _windows(product: Product, rows: Integers, columns: Integers) -> list[_Window]:
+def windows_of(product: Product, rows: Integers, columns: Integers) -> list[Window]:
+    """Contiguous parts of a file that together hold all of some cells."""
     if CELL not in product.roles:
         return _boxes(rows, columns)
     flat = rows * product.geometry.shape[1] + columns
@@ -108,23 +124,23 @@ def _windows(product: Product, rows: Integers, columns: Integers) -> list[_Windo
     for cells in np.split(order, splits):
         if cells.size:
             low, high = int(position[cells[0]]), int(position[cells[-1]]) + 1
-            out.append(_Window({CELL: slice(low, high)}, cells, (position[cells] - low,)))
+            out.append(Window({CELL: slice(low, high)}, cells, (position[cells] - low,)))
     return out
 
 
-def _boxes(rows: Integers, columns: Integers) -> list[_Window]:
+def _boxes(rows: Integers, columns: Integers) -> list[Window]:
     tile = (rows // _BOX) * 10**6 + columns // _BOX
     out = []
     for one in np.unique(tile):
         cells = np.flatnonzero(tile == one)
         r, c = rows[cells], columns[cells]
         keys = {ROW: slice(int(r.min()), int(r.max()) + 1), COLUMN: slice(int(c.min()), int(c.max()) + 1)}
-        out.append(_Window(keys, cells, (r - keys[ROW].start, c - keys[COLUMN].start)))
+        out.append(Window(keys, cells, (r - keys[ROW].start, c - keys[COLUMN].start)))
     return out
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """Some days of all cells, each array (cell, day)."""
 
     days: Days
@@ -134,7 +150,7 @@ class _Piece:
     filled: Booleans | None
 
 
-def _pieces(file: Stored, path: Path, product: Product, windows: Sequence[_Window], cells: int) -> Iterator[_Piece]:
+def _pieces(file: Stored, path: Path, product: Product, windows: Sequence[Window], cells: int) -> Iterator[Piece]:
     if not file.has(product.variable):
         raise InputError(f"no variable {product.variable!r}; the file holds {', '.join(file.names())}", where=str(path))
     days = _days(file, path, product)
@@ -151,10 +167,10 @@ def _pieces(file: Stored, path: Path, product: Product, windows: Sequence[_Windo
         if product.uncertainty is not None and file.has(product.uncertainty):
             stored = _read(file, product.uncertainty, product, slab, windows, cells)
             uncertainty = _missing(stored, file.attribute(product.uncertainty, "_FillValue"))
-        yield _Piece(days[slab], values, flagged, uncertainty, filled)
+        yield Piece(days[slab], values, flagged, uncertainty, filled)
 
 
-def _slabs(file: Stored, product: Product, windows: Sequence[_Window], days: int) -> list[slice]:
+def _slabs(file: Stored, product: Product, windows: Sequence[Window], days: int) -> list[slice]:
     """Parts of the time axis that fit into memory, whole chunks where the file has chunks."""
     area = sum(window.area for window in windows)
     step = max(int(_SLAB_VALUES // max(area, 1)), 1)
@@ -166,7 +182,7 @@ def _slabs(file: Stored, product: Product, windows: Sequence[_Window], days: int
 
 
 def _read(
-    file: Stored, name: str, product: Product, slab: slice, windows: Sequence[_Window], cells: int
+    file: Stored, name: str, product: Product, slab: slice, windows: Sequence[Window], cells: int
 ) -> npt.NDArray[Any]:
     """Stored values of the cells, (cell, day)."""
     array = file.array(name)
@@ -261,7 +277,7 @@ def _decoded(values: npt.NDArray[np.float64], units: str, calendar: str, path: P
     return np.asarray((reference + seconds).astype("datetime64[D]"))
 
 
-def _joined(product: Product, pieces: Sequence[_Piece], cells: int) -> Series:
+def _joined(product: Product, pieces: Sequence[Piece], cells: int) -> Series:
     every = np.concatenate([piece.days for piece in pieces])
     if not every.size:
         raise InputError("the product has no day", where=str(product.path))
@@ -307,7 +323,7 @@ class _Sum:
             np.zeros(shape, np.int16) if several else None,
         )  # fmt: skip
 
-    def add(self, piece: _Piece) -> None:
+    def add(self, piece: Piece) -> None:
         at = (piece.days - self.days[0]).astype(np.int64)
         self.flagged += piece.flagged
         if self.count is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +61,8 @@ class Reference:
 
     @property
     def footprint(self) -> str:
-        """The one footprint class of the stations."""
-        return str(self.table["footprint_kind"].iloc[0]) if len(self.table) else "point"
+        """The one reference class of the stations."""
+        return str(self.table["reference_class"].iloc[0]) if len(self.table) else "point"
 
     def rows(self, chosen: slice | Integers) -> Reference:
         """Some of the stations, by slice or position."""
@@ -72,6 +73,18 @@ class Reference:
             daily={name: one[keep] for name, one in self.daily.items()},
             cells=None if self.cells is None else self.cells[keep],
         )  # fmt: skip
+
+
+class Located(Protocol):
+    """A reference of which only the places are asked: its values may not be read yet."""
+
+    @property
+    def kind(self) -> str:
+        """`stations` or `cells`."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each station."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,7 @@ def station_references(
         If no station is at the depth of the product.
     """
     classes = dataset["depth_class"].values.astype(str)
-    kinds = dataset["footprint_kind"].values.astype(str)
+    kinds = reference_classes(dataset)
     wanted = product.depth_class
     chosen = (classes == wanted) | (wanted == "unknown") | (classes == "unknown") | (kinds == "cosmic-ray")
     if not chosen.any():
@@ -168,6 +181,15 @@ def station_references(
     )  # fmt: skip
 
 
+def reference_classes(dataset: xr.Dataset) -> npt.NDArray[np.str_]:
+    """`point`, `cosmic-ray`, `core`, `candidate` or `cvs-like` of each station: never pooled with one another."""
+    kinds = dataset["footprint_kind"].values.astype(str)
+    if "site_class" not in dataset:
+        return np.where(kinds == "core-site", "core", kinds)
+    stated = dataset["site_class"].values.astype(str)
+    return np.where(kinds == "core-site", np.where(stated == "", "core", stated), kinds)
+
+
 def station_reference(dataset: xr.Dataset, product: Product, name: str) -> Reference:
     """All stations of a dataset at the depth class of a product, which must be of one footprint class."""
     every = station_references(dataset, product, name, "separate")
@@ -181,7 +203,8 @@ def _longest(dataset: xr.Dataset, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[
     days = np.isfinite(dataset["soil_moisture"].transpose("station", "time").values).sum(axis=1)
     out = np.zeros(chosen.size, bool)
     best: dict[tuple[str, ...], int] = {}
-    names = [dataset[key].values.astype(str) for key in ("network", "station_name", "depth_class", "footprint_kind")]
+    names = [dataset[key].values.astype(str) for key in ("network", "station_name", "depth_class")]
+    names.append(reference_classes(dataset))
     for row in np.flatnonzero(chosen):
         key = tuple(str(one[row]) for one in names)
         if key[1] in ("", "unknown"):
@@ -222,6 +245,7 @@ _TABLE = (
 def _station_table(dataset: xr.Dataset) -> pd.DataFrame:
     table = pd.DataFrame({name: dataset[name].values for name in _TABLE if name in dataset})
     table["redistributable"] = table["redistributable"].astype(bool)
+    table["reference_class"] = reference_classes(dataset)
     for prefix, variable, dimension in (("funnel", "funnel", "stage"), ("rejected", "rejected", "reason")):
         if variable in dataset:
             for position, word in enumerate(dataset[dimension].values):
@@ -280,7 +304,8 @@ def cell_table(other: Product, flat: Integers) -> pd.DataFrame:
             "station_id": ids, "key": [text.replace("/", "-") for text in ids], "network": other.name,
             "station_name": ids, "lat": lat, "lon": lon, "altitude": np.nan,
             "depth_from": other.layer[0], "depth_to": other.layer[1], "depth_class": other.depth_class,
-            "footprint_kind": "cell", "footprint_radius": np.nan, "licence": other.licence, "redistributable": False,
+            "footprint_kind": "cell", "reference_class": "cell", "footprint_radius": np.nan, "licence": other.licence,
+            "redistributable": False,
             "land_cover": "unknown", "climate": "unknown", "day_convention": other.day_convention,
         }
     )  # fmt: skip
@@ -306,9 +331,14 @@ class CellSeries:
     series: Series
 
 
+def candidate_cells(reference: Reference, product: Product) -> Integers:
+    """Flat index of every cell of a product that some station may meet, ascending."""
+    return np.unique(_candidates(reference, product).cells)
+
+
 def read_cells(product: Product, references: Sequence[Reference], progress: Progress = silent) -> CellSeries:
     """Read every cell that any station of the references may meet, each file once."""
-    cells = np.unique(np.concatenate([_candidates(one, product).cells for one in references]))
+    cells = np.unique(np.concatenate([candidate_cells(one, product) for one in references]))
     columns = product.geometry.shape[1]
     if cells.size == 0:
         nothing = Series(references[0].days[:1], np.zeros((0, 1), np.float32), None, np.zeros(0, np.int64))
@@ -567,7 +597,13 @@ def _blended(values: Floats, product: str, conventions: Sequence[str], offsets: 
     return out
 
 
-def clusters(reference: Reference, products: Sequence[Product]) -> npt.NDArray[np.int64]:
+def cell_area_km2(product: Product, placed: Placed) -> npt.NDArray[np.float64]:
+    """Area of the cell that each station took; NaN without one."""
+    side = product.geometry.size_km(np.maximum(placed.row, 0), np.maximum(placed.column, 0))
+    return np.where(placed.row >= 0, side**2, np.nan)
+
+
+def clusters(reference: Located, products: Sequence[Product]) -> npt.NDArray[np.int64]:
     """Cluster number of each station: one cell of the coarsest grid, at least 0.25 degree.
 
     Cells of a gridded reference form clusters of 5 degrees: neighbours share weather and training.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vadose.common import InputError, UsageError
-from vadose.validation.cards import Card, CardFlags, CardVariable, card_beside
+from vadose.validation.cards import Card, CardFlags, CardVariable, card_beside, card_of_release
 from vadose.validation.geometry import AnyGeometry
 from vadose.validation.layout import layout_of
 from vadose.validation.stored import is_zarr, plain
@@ -104,6 +104,8 @@ class Product:
         For a gathered dimension: flat index of each of its cells, in C order of the geometry.
     time
         Name of the time variable, "" where file names hold the day.
+    days_stored
+        About how many days all files hold, from the first of them.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Product:
     files: tuple[Path, ...] = ()
     gathered: Integers | None = None
     time: str = "time"
+    days_stored: int = 0
     version: str = ""
     doi: str = ""
     licence: str = ""
@@ -179,7 +182,7 @@ def open_product(
     path = Path(text)
     if not path.exists():
         raise InputError(f"no product {name!r}", where=str(path), next="give NAME=PATH of a folder, file or cube")
-    card = (cards or {}).get(name) or card_beside(path)
+    card = (cards or {}).get(name) or card_beside(path) or card_of_release(path)
     files = (path,) if path.is_dir() and is_zarr(path) else _files(path)
     with _opened(files[0], _group(variable or None, card)) as dataset:
         return _describe(name, path, dataset, card, variable or None, prefer, files)
@@ -277,6 +280,7 @@ def _describe(
         day_convention=_day(dataset, attributes, layout.time, stated.day), averaged=stated.day == "daily_mean",
         layer=layer, quality=_quality(dataset, stated.flags if card else None), uncertainty=_uncertainty(dataset),
         files=files, version=_version(dataset, card),
+        days_stored=len(files) * int(dataset.sizes.get(layout.time, 1) if layout.time in values.dims else 1),
         doi=str(dataset.attrs.get("doi", (card.doi if card else "") or "")),
         licence=str(dataset.attrs.get("license", card.licence if card else "")),
         card=card, differs=differs, attributes=dict(dataset.attrs),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,27 @@ import pandas as pd
 
 from vadose.common import InputError, Progress, silent
 from vadose.statistics import other_years_climatology
-from vadose.statistics.aggregates import FEWEST_CLUSTERS
-from vadose.validation import comparisons, diagnostics, scores
-from vadose.validation.audit import Ledger, global_index, seen, station_labels
-from vadose.validation.gates import CLIMATOLOGY, Evidence
+from vadose.validation import blocks, calibration
+from vadose.validation.audit import Ledger, global_index, seen, station_labels, upstream_labels
+from vadose.validation.blocks import Block, Scores
+from vadose.validation.calibration import Hits
+from vadose.validation.lags import Shift, shift
 from vadose.validation.matching import CellSeries, Matched, Reference, clusters, match, trimmed
+from vadose.validation.network import Network
+from vadose.validation.options import Options
 from vadose.validation.products import Product
-from vadose.validation.scores import Network, Sample
+from vadose.validation.sources import MapReference
+from vadose.validation.station_table import INDEPENDENT, UNKNOWN, station_groups, station_table
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.str_]
+Reader = Callable[[Reference], Mapping[str, CellSeries]]
 
-PERIOD_SEEN = "period_seen"
+CLIMATOLOGY = "climatology"
+# References of more cells than this keep no rows of single cells; maps hold them.
+MANY_CELLS = 5000
+CELLS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -36,44 +45,73 @@ class Suite:
         Opened products; ours first.
     ledger
         What our model learnt from, or None.
-    target
-        Name of the gridded reference that our product was taught by, if it is among the references.
+    options
+        How to score.
     """
 
     product: Product
     previous: Product | None
     rivals: tuple[Product, ...]
     ledger: Ledger | None
-    allow_day_mismatch: bool = False
-    seed: int = 0
+    options: Options = field(default_factory=Options)
 
     @property
     def products(self) -> tuple[Product, ...]:
         """Ours, the previous version, the rivals."""
         return (self.product, *([self.previous] if self.previous else []), *self.rivals)
 
+    @property
+    def split(self) -> str:
+        """Label of what the model has not seen."""
+        return self.ledger.split if self.ledger else UNKNOWN
+
 
 @dataclass(frozen=True)
 class Tables:
-    """What one reference gives."""
+    """What one reference gives.
 
-    matched: Matched
+    Attributes
+    ----------
+    reference, kind, names
+        Name, `stations` or `cells`, and the products in the order of their rows, ours first.
+    scores, comparisons, stations, curves
+        Tables of the run.
+    hits
+        Coverage of the stated uncertainty by class; None where the product states none.
+    shifts
+        By how many days each product is late.
+    independent
+        Stations that no product has learnt from, (station,).
+    network
+        Clusters and classes of the stations.
+    matched
+        All series, for references that fit into memory, else None.
+    r
+        The reference as it was scored, of `matched`.
+    found
+        Scores of every station or cell.
+    notes
+        For `run.json`.
+    """
+
+    reference: str
+    kind: str
+    names: tuple[str, ...]
     scores: pd.DataFrame
     comparisons: pd.DataFrame
     stations: pd.DataFrame
     curves: pd.DataFrame
-    hits: tuple[diagnostics.Hits, ...] | None
+    hits: tuple[Hits, ...] | None
+    shifts: Mapping[str, Shift]
     independent: Booleans
-    clusters: npt.NDArray[np.int64]
+    network: Network
+    matched: Matched | None
+    r: Floats | None
+    found: Scores
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def evaluate(
-    suite: Suite,
-    reference: Reference,
-    read: Mapping[str, CellSeries],
-    progress: Progress = silent,
-) -> Tables:
+def evaluate(suite: Suite, reference: Reference | MapReference, read: Reader, progress: Progress = silent) -> Tables:
     """Score all products at one reference.
 
     Parameters
@@ -83,51 +121,109 @@ def evaluate(
     reference
         Stations, or cells of a gridded reference.
     read
-        Series of all products; the reference is trimmed to the days of ours.
+        Series of all products at some of the stations.
     progress
         Where to report.
+
+    Raises
+    ------
+    InputError
+        If our product has no day in common with the reference.
     """
-    days = read[suite.product.name].series.days
-    matched = match(
-        trimmed(reference, days[0], days[-1]), suite.products, read=read, allow_day_mismatch=suite.allow_day_mismatch
-    )
-    matched = _with_climatology(matched)
-    reference = matched.reference
-    usable = ~matched.mismatch | suite.allow_day_mismatch
-    r = np.where(usable[:, None], reference.values.astype(float), np.nan)
-    labels, fresh = _independence(suite, matched)
-    network = _network(reference, suite.products, labels, suite.seed)
-    values = matched.values.astype(float)
-    absent = [name for row, name in enumerate(matched.names) if not (np.isfinite(values[row]) & np.isfinite(r)).any()]
-    present = [row for row, name in enumerate(matched.names) if name not in absent]
-    if matched.names[0] in absent:
+    whole = _Reference.of(suite, reference)
+    size = len(reference.table)
+    parts = [slice(start, min(start + whole.step, size)) for start in range(0, size, whole.step)]
+    present = _present(whole, read)
+    found: list[Scores] = []
+    stations: list[pd.DataFrame] = []
+    block = None
+    for rows in progress.track(parts, f"scoring at {reference.name}", len(parts)):
+        block = whole.block(rows, read, present)
+        found.append(block.score())
+        stations.append(station_table(block, whole.labels, rows, whole.suite.product))
+    assert block is not None, "a reference has at least one station"
+    everything = blocks.joined(found)
+    return _tables(whole, everything, pd.concat(stations, ignore_index=True), block if len(parts) == 1 else None, block)
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """One reference with what does not depend on values."""
+
+    suite: Suite
+    reference: Reference | MapReference
+    labels: Mapping[str, Labels]
+    network: Network
+    used: Callable[[Reference, slice], Booleans] | None
+
+    @classmethod
+    def of(cls, suite: Suite, reference: Reference | MapReference) -> _Reference:
+        labels = _labels(suite, reference)
+        excluded = _seen(labels)
+        options = replace(
+            suite.options, stations_seen=bool(excluded.any()),
+            partly_seen=suite.ledger is not None and reference.kind == "cells",
+        )  # fmt: skip
+        numbers = clusters(reference, suite.products)
+        options = replace(options, cluster_count=int(numbers.max()) + 1)
+        # Published figures on maps are averages over cells: there every cell weighs the same.
+        network = Network(numbers, tuple(station_groups(reference)), reference.kind == "cells", options.seed)
+        one = cls(replace(suite, options=options), reference, labels, network, None)
+        return replace(one, used=_usage(suite, reference))
+
+    @property
+    def thorough(self) -> bool:
+        return self.reference.kind == "stations"
+
+    @property
+    def step(self) -> int:
+        size = len(self.reference.table)
+        return size if self.thorough or size <= MANY_CELLS else CELLS_AT_ONCE
+
+    def block(self, rows: slice, read: Reader, present: tuple[int, ...]) -> Block:
+        """A block of stations, matched."""
+        suite, options = self.suite, self.suite.options
+        part = self.reference.rows(rows)
+        series = read(part)
+        days = series[suite.product.name].series.days
+        part = trimmed(part, days[0], days[-1])
+        matched = match(
+            part, suite.products, read=series, allow_day_mismatch=options.allow_day_mismatch,
+            empty_allowed=len(self.reference.table) > self.step,
+        )  # fmt: skip
+        matched = _with_climatology(matched)
+        usable = (~matched.mismatch | options.allow_day_mismatch)[:, None]
+        if "frozen" in part.daily:
+            usable = usable & (part.daily["frozen"] != 1)
+        r = np.where(usable, part.values.astype(float), np.nan)
+        fresh = np.ones(r.shape, bool) if self.used is None else ~self.used(part, rows)
+        rest = tuple(range(len(suite.products), len(matched.names)))
+        return Block(
+            matched=matched, r=r, fresh=fresh, seen=_seen(self.labels)[rows], network=self.network.rows(rows),
+            options=options, present=(*present, *rest), split=suite.split, thorough=self.thorough,
+            versions=(*(product.version for product in suite.products), suite.product.version),
+        )  # fmt: skip
+
+
+def _present(whole: _Reference, read: Reader) -> tuple[int, ...]:
+    """Positions of the products that have a day in common with the reference; ours must have one."""
+    size = len(whole.reference.table)
+    rows = slice(None) if size <= whole.step else slice(None, None, max(size // 512, 1))
+    part = whole.reference.rows(rows)
+    series = read(part)
+    days = series[whole.suite.product.name].series.days
+    part = trimmed(part, days[0], days[-1])
+    allowed = whole.suite.options.allow_day_mismatch
+    matched = match(part, whole.suite.products, read=series, allow_day_mismatch=allowed)
+    usable = ~matched.mismatch | allowed
+    known = np.isfinite(part.values) & usable[:, None]
+    out = tuple(row for row in range(len(matched.names)) if (np.isfinite(matched.values[row]) & known).any())
+    if 0 not in out:
         raise InputError(
-            f"{matched.names[0]} has no day in common with {reference.name}", where=str(suite.product.path),
+            f"{matched.names[0]} has no day in common with {part.name}", where=str(whole.suite.product.path),
             why=_why_no_day(matched, usable), next="add --allow-day-mismatch to compare across day conventions",
         )  # fmt: skip
-    label = suite.ledger.split if suite.ledger else "unknown"
-    tables = _Scoring(suite, matched, r, fresh, labels, network, label, progress)
-    common = np.logical_and.reduce([np.isfinite(values[row]) for row in present])
-    frames = [tables.rows(row, common) for row in present]
-    compared = [tables.compared(row) for row in present[1:]]
-    curves, hits = tables.curves(present)
-    notes = {
-        "stations": len(reference.table), "matched": int((matched.placed[0].row >= 0).sum()),
-        "day_mismatch": int(matched.mismatch.sum()), "products_without_common_days": absent,
-        "common_sample": _taken(matched, r, common, present),
-    }  # fmt: skip
-    return Tables(
-        matched=matched, scores=pd.concat(frames, ignore_index=True),
-        comparisons=pd.concat(compared, ignore_index=True) if compared else pd.DataFrame(columns=comparisons.COLUMNS),
-        stations=_stations(matched, r, common, labels), curves=curves, hits=hits,
-        independent=(labels == "independent") | (labels == "unknown"), clusters=network.clusters, notes=notes,
-    )  # fmt: skip
-
-
-def _with_climatology(matched: Matched) -> Matched:
-    """Our product's own climatology of other years as one more rival, where it has other years."""
-    values = other_years_climatology(matched.values[0].astype(float)).astype(np.float32)
-    return matched.with_product(CLIMATOLOGY, values) if np.isfinite(values).any() else matched
+    return out
 
 
 def _why_no_day(matched: Matched, usable: Booleans) -> str:
@@ -137,185 +233,119 @@ def _why_no_day(matched: Matched, usable: Booleans) -> str:
     return f"{placed} of {len(matched.reference.table)} stations meet a cell with values"
 
 
-def _independence(suite: Suite, matched: Matched) -> tuple[npt.NDArray[np.str_], Booleans]:
-    """The label of every station, and the station-days that the model has not seen."""
-    reference = matched.reference
-    nothing_seen = np.ones(reference.values.shape, bool)
-    if suite.ledger is None:
-        return np.full(len(reference.table), "unknown"), nothing_seen
-    if reference.kind == "stations":
-        return station_labels(suite.ledger, reference.table), nothing_seen
+def _with_climatology(matched: Matched) -> Matched:
+    """Our product's own climatology of other years as one more rival, where it has other years."""
+    values = other_years_climatology(matched.values[0].astype(float)).astype(np.float32)
+    return matched.with_product(CLIMATOLOGY, values) if np.isfinite(values).any() else matched
+
+
+def _labels(suite: Suite, reference: Reference | MapReference) -> dict[str, Labels]:
+    """For every product the label of each station: what is known of its training."""
+    size = len(reference.table)
+    if reference.kind == "cells":
+        return {product.name: np.full(size, UNKNOWN) for product in suite.products}
+    out = {suite.product.name: station_labels(suite.ledger, reference.table, suite.product.geometry)}
+    for product in suite.products[1:]:
+        out[product.name] = upstream_labels(product.card, reference.table)
+    return out
+
+
+def _seen(labels: Mapping[str, Labels]) -> Booleans:
+    """Stations that some product has learnt from; what is not known does not count."""
+    return np.asarray(np.logical_or.reduce([~np.isin(one, (INDEPENDENT, UNKNOWN)) for one in labels.values()]))
+
+
+def _usage(suite: Suite, reference: Reference | MapReference) -> Callable[[Reference, slice], Booleans] | None:
+    """Which station-days the model learnt from: cells of a map at days of training."""
+    if suite.ledger is None or reference.kind != "cells":
+        return None
+    ledger = suite.ledger
     lat, lon = (reference.table[name].to_numpy(float) for name in ("lat", "lon"))
-    used = seen(suite.ledger, reference, global_index(suite.ledger.grid, lat, lon))
-    with_days = np.isfinite(reference.values)
-    wholly = ~(with_days & ~used).any(axis=1)
-    return np.where(wholly, PERIOD_SEEN, "independent"), ~used
+    index = global_index(ledger.grid, lat, lon)
+    return lambda part, rows: seen(ledger, part, index[rows])
 
 
-def _network(reference: Reference, products: Sequence[Product], labels: npt.NDArray[np.str_], seed: int) -> Network:
-    groups: list[tuple[str, str, Booleans]] = []
-    for column in ("land_cover", "climate"):
-        words = reference.table[column].astype(str).to_numpy()
-        known = sorted({word for word in words if word != "unknown"})
-        groups += [(column, word, words == word) for word in known]
-    # Published figures on maps are averages over cells: there every cell weighs the same.
-    equal = reference.kind == "cells"
-    return Network(clusters(reference, products), tuple(groups), equal, seed)
-
-
-def _taken(matched: Matched, r: Floats, common: Booleans, present: Sequence[int]) -> dict[str, Any]:
-    """How many days of our product the common sample keeps, and which product takes more than half, if any."""
-    ours = int((np.isfinite(matched.values[0]) & np.isfinite(r)).sum())
-    kept = int((common & np.isfinite(r)).sum())
-    taken = {}
-    for row in present[1:]:
-        both = int((np.isfinite(matched.values[0]) & np.isfinite(matched.values[row]) & np.isfinite(r)).sum())
-        if both < 0.5 * ours:
-            taken[matched.names[row]] = both
-    return {"days_of_ours": ours, "days_common": kept, "takes_more_than_half": taken}
-
-
-def _stations(matched: Matched, r: Floats, common: Booleans, labels: npt.NDArray[np.str_]) -> pd.DataFrame:
-    """The table of stations with their cell and the last stages of the funnel."""
-    reference, placed = matched.reference, matched.placed[0]
-    table = reference.table.copy()
-    table["reference"], table["independence"] = reference.name, labels
-    table["cell_row"], table["cell_col"] = placed.row, placed.column
-    table["distance_km"], table["contains"] = placed.distance_km, placed.contains
-    table["day_mismatch"] = matched.mismatch
-    valid = np.isfinite(reference.values)
-    ours = np.isfinite(matched.values[0]) & np.isfinite(r)
-    in_period, hit = valid.sum(axis=1), ours.sum(axis=1)
-    no_cell = placed.row < 0
-    table["funnel_in_product_period"], table["funnel_matched"] = in_period, hit
-    table["funnel_common"] = (ours & common).sum(axis=1)
-    lost = in_period - hit
-    other_day = matched.mismatch & ~no_cell & (hit == 0)
-    table["rejected_no_cell"] = np.where(no_cell, lost, 0)
-    table["rejected_day_mismatch"] = np.where(other_day, lost, 0)
-    rest = np.where(no_cell | other_day, 0, lost)
-    table["rejected_product_flagged"] = np.minimum(matched.flagged, rest)
-    table["rejected_product_missing"] = rest - table["rejected_product_flagged"]
-    table["rejected_not_common"] = hit - table["funnel_common"]
-    return table
-
-
-@dataclass(frozen=True)
-class _Scoring:
-    """The pieces of one reference, while its tables are made."""
-
-    suite: Suite
-    matched: Matched
-    r: Floats
-    fresh: Booleans
-    labels: npt.NDArray[np.str_]
-    network: Network
-    label: str
-    progress: Progress
-
-    @property
-    def stations(self) -> npt.NDArray[np.str_]:
-        return self.matched.reference.table["station_id"].to_numpy(str)
-
-    @property
-    def own_label(self) -> str:
-        mixed = self.suite.allow_day_mismatch and self.matched.mismatch.any()
-        return " day_mismatch" if mixed else ""
-
-    def _version(self, row: int) -> str:
-        products = self.suite.products
-        return products[row].version if row < len(products) else products[0].version
-
-    def _sample(self, row: int, subset: str, split: str, keep: Booleans) -> Sample:
-        x = np.where(keep, self.matched.values[row].astype(float), np.nan)
-        r = np.where(self.fresh if split != PERIOD_SEEN else ~self.fresh, self.r, np.nan)
-        r = np.where((self.labels != "station_seen")[:, None], r, np.nan)
-        valid = np.isfinite(r).sum(axis=1)
-        hit = (np.isfinite(x) & np.isfinite(r)).sum(axis=1)
-        keys = {
-            "product": self.matched.names[row], "version": self._version(row),
-            "reference": self.matched.reference.name, "subset": subset + self.own_label, "split": split,
-        }  # fmt: skip
-        share = np.where(valid > 0, hit / np.maximum(valid, 1), np.nan)
-        return Sample(x, r, keys, share, self.stations)
-
-    def rows(self, row: int, common: Booleans) -> pd.DataFrame:
-        """Score rows of one product: own sample, common sample, and days that the model has seen."""
-        name = self.matched.names[row]
-        self.progress.say(f"scoring {name} at {self.matched.reference.name}")
-        everything = np.ones(common.shape, bool)
-        own = self._sample(row, "own", self.label, everything)
-        both = self._sample(row, "common", self.label, common)
-        frames = [scores.sample_rows(own, self.network)]
-        if np.array_equal(np.isfinite(own.x) & np.isfinite(own.r), np.isfinite(both.x) & np.isfinite(both.r)):
-            frames.append(frames[0].assign(subset=both.keys["subset"]))
-        else:
-            frames.append(scores.sample_rows(both, self.network))
-        frames.append(scores.day_rows(both, self.network, self.matched.reference.days))
-        if not self.fresh.all():
-            frames.append(scores.overall_rows(self._sample(row, "common", PERIOD_SEEN, common), self.network))
-        return _marked(pd.concat(frames, ignore_index=True), self.matched, row, self.suite.allow_day_mismatch)
-
-    def compared(self, row: int) -> pd.DataFrame:
-        """Comparison rows of ours with one other product."""
-        r = np.where(self.fresh & (self.labels != "station_seen")[:, None], self.r, np.nan)
-        pair = comparisons.Pair.of(self.matched.values[0].astype(float), self.matched.values[row].astype(float), r)
-        names = {
-            "ours": self.matched.names[0], "rival": self.matched.names[row], "reference": self.matched.reference.name,
-            "subset": "common" + self.own_label,
-        }  # fmt: skip
-        return comparisons.compare(pair, self.network, self.stations, names)
-
-    def curves(self, present: Sequence[int]) -> tuple[pd.DataFrame, tuple[diagnostics.Hits, ...] | None]:
-        """Figures of this reference, and the coverage of the stated uncertainty."""
-        reference, matched = self.matched.reference, self.matched
-        fresh = np.where(self.fresh, self.r, np.nan)
-        series = {matched.names[row]: matched.values[row].astype(float) for row in present}
-        truth = "in situ" if reference.kind == "stations" else reference.name
-        ours = matched.values[0].astype(float)
-        frames = [
-            diagnostics.seasonal_cycles({**series, truth: fresh}, reference.days, reference.name),
-            *(diagnostics.scatter_density(x, fresh, f"{reference.name}/{name}", name) for name, x in series.items()),
-        ]
-        if matched.uncertainty is None:
-            return pd.concat(frames, ignore_index=True), None
-        u = matched.uncertainty.astype(float)
-        frames.append(diagnostics.reliability(ours, fresh, u, reference.name, matched.names[0]))
-        everywhere = ("all", np.ones(len(ours), bool))
-        covers = [(f"{kind} {name}", rows) for kind, name, rows in self.network.groups if kind == "land_cover"]
-        hits = diagnostics.calibration(ours, fresh, u, [everywhere, *covers], self.network.clusters)
-        return pd.concat(frames, ignore_index=True), tuple(hits)
-
-
-def _marked(frame: pd.DataFrame, matched: Matched, row: int, allowed: bool) -> pd.DataFrame:
-    """Say `no_cell` or `day_mismatch` where that is why a station has no value."""
-    ids = matched.reference.table["station_id"].to_numpy(str)
-    bare = frame["stratum_kind"].eq("station") & frame["n"].eq(0)
-    frame.loc[bare & frame["stratum"].isin(ids[matched.placed[row].row < 0]), "status"] = "no_cell"
-    if not allowed:
-        frame.loc[bare & frame["stratum"].isin(ids[matched.mismatch]), "status"] = "day_mismatch"
-    return frame
-
-
-def evidence(suite: Suite, tables: Mapping[str, Tables], target: str | None) -> Evidence:
-    """What the gates look at: stations are the headline where they form five clusters, else the first map."""
-    names = sorted(tables, key=lambda name: (not _enough(tables[name]), tables[name].matched.reference.kind == "cells"))
-    first = tables[names[0]]
-    fresh = first.independent & (first.stations["funnel_matched"].to_numpy() > 0)
-    # A stated uncertainty is one with respect to the training target, so that is where it is judged.
-    judged = tables.get(target or "", first)
-    notes = {"calibration": judged.matched.reference.name}
-    if CLIMATOLOGY not in first.matched.names:
-        notes[CLIMATOLOGY] = "the product has less than two years, so it has no climatology of other years"
-    return Evidence(
-        ours=suite.product.name, previous=suite.previous.name if suite.previous else None,
-        scores=pd.concat([one.scores for one in tables.values()], ignore_index=True),
-        comparisons=pd.concat([one.comparisons for one in tables.values()], ignore_index=True),
-        headline=tuple(names), split=suite.ledger.split if suite.ledger else "", hits=judged.hits,
-        stations=int(fresh.sum()), clusters=int(np.unique(first.clusters[fresh]).size), notes=notes,
+def _tables(whole: _Reference, found: Scores, stations: pd.DataFrame, only: Block | None, last: Block) -> Tables:
+    suite, reference, options = whole.suite, whole.reference, whole.suite.options
+    every = len(stations) <= MANY_CELLS or whole.thorough
+    names = last.matched.names
+    rows = blocks.score_rows(found, whole.network, options.interval, stations_too=every)
+    shifts = {name: shift(lagged, whole.network.clusters) for name, lagged in found.lagged.items()}
+    rows = pd.concat([rows, _shift_rows(shifts, found, last)], ignore_index=True)
+    curves = [found.drawn.curves(reference.name)]
+    curves += [lagged.curves(reference.name, name) for name, lagged in found.lagged.items()]
+    if found.stated:
+        curves.append(calibration.curves(found.stated[0], reference.name, names[0]))
+        rows = pd.concat([rows, _stated_rows(found, last)], ignore_index=True)
+    absent = [name for row, name in enumerate(names) if row not in last.present]
+    notes = {
+        "stations": len(stations), "matched": int((stations["cell_row"] >= 0).sum()),
+        "day_mismatch": int(stations["day_mismatch"].sum()), "products_without_common_days": absent,
+        "common_sample": _taken(found, stations, names),
+        "day_shift_suspected": sorted(name for name, one in shifts.items() if one.status == "day_shift"),
+    }  # fmt: skip
+    return Tables(
+        reference=reference.name, kind=reference.kind, names=names, scores=rows,
+        comparisons=blocks.comparison_rows(found, whole.network, names, reference.name, stations_too=every),
+        stations=stations, curves=pd.concat(curves, ignore_index=True),
+        hits=tuple(one.hits(2) for one in found.stated) if found.stated else None, shifts=shifts,
+        independent=~_seen(whole.labels), network=whole.network, matched=only.matched if only else None,
+        r=only.reference_of(suite.split) if only else None, found=found, notes=notes,
     )  # fmt: skip
 
 
-def _enough(tables: Tables) -> bool:
-    matched = tables.stations["funnel_matched"].to_numpy() > 0
-    return bool(np.unique(tables.clusters[matched]).size >= FEWEST_CLUSTERS)
+def _row(case_keys: Mapping[str, str], **columns: Any) -> dict[str, Any]:
+    """One row over all stations that is no average of station scores."""
+    return {
+        "method": "", "seed": "", "fold": "", "scaling": "none", **case_keys, "stratum_kind": "all", "stratum": "all",
+        "aggregate": "pooled", "signal": "raw", "ci_low": np.nan, "ci_high": np.nan, "ci_method": "", "ci_scope": "",
+        "n": 0, "n_eff": np.nan, "coverage": np.nan, **columns,
+    }  # fmt: skip
+
+
+def _shift_rows(shifts: Mapping[str, Shift], found: Scores, block: Block) -> pd.DataFrame:
+    """`lag_days` of every product: by how many days it is late."""
+    keys = {sample.keys["product"]: sample.keys for sample in found.samples.values()}
+    rows = []
+    for name, one in shifts.items():
+        ends = {"ci_low": one.ci_low, "ci_high": one.ci_high}
+        rows.append(_row(
+            {**keys[name], "subset": blocks.OWN + block.subset_label, "split": block.split},
+            aggregate="mean_z", stratum_kind="lag", metric="lag_days", value=one.days, **ends, n=one.stations,
+            status=one.status, ci_method="jackknife" if np.isfinite(one.ci_low) else "",
+            ci_scope="time_space" if np.isfinite(one.ci_low) else "", scaling="none",
+        ))  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _stated_rows(found: Scores, block: Block) -> pd.DataFrame:
+    """Scores of the stated uncertainty in every class."""
+    sample = next(iter(found.samples.values()))
+    removed = "standard_error" in block.matched.reference.daily
+    status = calibration.REMOVED if removed else calibration.NOT_REMOVED
+    rows = []
+    for stated in found.stated:
+        if not stated.days:
+            continue
+        keys = {**sample.keys, "subset": blocks.OWN + block.subset_label, "split": block.split}
+        stratum = {"stratum_kind": "uncertainty", "stratum": stated.name}
+        for metric, value in calibration.figures(stated).items():
+            hits = {f"coverage_{level:.0%}".rstrip("%"): number for number, (level, _) in enumerate(calibration.LEVELS)}
+            one = stated.hits(hits[metric]) if metric in hits else None
+            ends = {"ci_low": one.ci_low, "ci_high": one.ci_high, "n_eff": one.n_eff} if one else {}
+            rows.append(_row(
+                keys, **stratum, metric=metric, value=value, **ends, n=stated.days, status=status,
+                ci_method="tail_model" if one else "", ci_scope="time_space" if one else "",
+            ))  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _taken(found: Scores, stations: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    """How many days of our product the common sample keeps, and which product takes more than half, if any."""
+    ours, kept = int(stations["funnel_matched"].sum()), int(stations["funnel_common"].sum())
+    taken = {}
+    for row, compared in found.compared.items():
+        both = int(compared[0].found.n.sum())
+        if both < 0.5 * ours:
+            taken[names[row]] = both
+    return {"days_of_ours": ours, "days_common": kept, "takes_more_than_half": taken}

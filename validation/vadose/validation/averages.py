@@ -1,0 +1,126 @@
+"""Averages over stations or cells in all strata, with intervals that hold for other days at other places."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vadose.statistics import Metric, evaluate, metric, weighted_mean
+from vadose.statistics.aggregates import Average, Spread, network_time_error, spread
+from vadose.statistics.differences import on_scale
+from vadose.statistics.intervals import MINIMUM_DAYS
+from vadose.validation.network import Network
+from vadose.validation.scores import Means, Sample, Scored, frame_of
+from vadose.validation.strata import DayStrata, class_influence, class_moments, class_present
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+AVERAGES_SHOWN: tuple[Average, ...] = ("median", "mean")
+METHOD = "cluster_bootstrap"
+
+
+def average_rows(
+    sample: Sample, scored: Scored, network: Network, *, everywhere: bool = False, model: str = "tail_model"
+) -> pd.DataFrame:
+    """Averages over all stations and, unless `everywhere`, over those of every class."""
+    groups: list[tuple[str, str, Booleans]] = [("all", "all", np.ones(len(sample.stations), bool))]
+    if not everywhere:
+        groups += network.groups
+    frames = []
+    for row, (kind, name, members) in enumerate(groups):
+        value = np.where(members, scored.estimate.value, np.nan)
+        found = _averages(scored.metric, value, network, *scored.means.of(row))
+        frames.append(_rows(sample, scored.metric, scored.signal, network, kind, name, value, found, model))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _averages(
+    one: Metric, value: Floats, network: Network, influence: Floats, present: Booleans
+) -> list[tuple[str, Spread]]:
+    """The averages of a metric over the stations with a value; none where no station has one."""
+    valid = np.isfinite(value)
+    if not valid.any():
+        return []
+    timed = one.scale is not None and present.any()
+    error, n_eff = network_time_error(influence, present) if timed else (np.nan, np.nan)
+    draws, weights, clusters = network.draws(valid), network.weights(valid)[valid], network.count(valid)
+    scaled = on_scale(one, value[valid])
+    return [
+        (name, spread(name, value[valid], weights, draws, clusters, error, n_eff, scaled)) for name in AVERAGES_SHOWN
+    ]
+
+
+def _rows(
+    sample: Sample, one: Metric, signal: str, network: Network, kind: str, name: str, value: Floats,
+    found: Sequence[tuple[str, Spread]], model: str,
+) -> pd.DataFrame:  # fmt: skip
+    if not found:
+        empty = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "n_eff": np.nan, "n": 0, "coverage": np.nan}
+        frame = frame_of(sample, one, signal, len(AVERAGES_SHOWN), kind, name, list(AVERAGES_SHOWN))
+        return frame.assign(**empty, ci_method="", ci_scope="", status="no_overlap")
+    frame = frame_of(sample, one, signal, len(found), kind, name, [aggregate for aggregate, _ in found])
+    columns = {
+        key: [getattr(average, key) for _, average in found]
+        for key in ("value", "ci_low", "ci_high", "n_eff", "status")
+    }
+    shown = np.isfinite(columns["ci_low"])
+    valid = np.isfinite(value)
+    method = f"{METHOD}+{model}" if one.scale is not None else METHOD
+    return frame.assign(
+        **columns, ci_method=np.where(shown, method, ""), ci_scope=np.where(shown, "time_space", ""),
+        n=int(valid.sum()), coverage=float(weighted_mean(sample.coverage, network.weights(valid))),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClassScored:
+    """One metric of a sample in every class of one kind of day stratum; `value` is (station, class)."""
+
+    metric: Metric
+    strata: DayStrata
+    value: Floats
+    means: Means
+
+
+def score_classes(sample: Sample, network: Network, strata: DayStrata) -> list[ClassScored]:
+    """Metrics of all stations in the classes of one kind of stratum."""
+    m = class_moments(sample.x, sample.r, strata)
+    present = class_present(sample.x, sample.r, strata)
+    out = []
+    for name in strata.metrics:
+        one = metric(name)
+        value = np.where(m.n >= MINIMUM_DAYS, evaluate(one, m), np.nan)
+        raw = np.stack([network.raw(np.isfinite(value[:, k])) for k in range(value.shape[1])], axis=1)
+        assert one.gradient is not None, f"{name} has no interval"
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            gradient = one.gradient(m).parts()
+        influence = class_influence(sample.x, sample.r, strata, m, gradient, raw / np.maximum(m.n, 1.0))
+        out.append(ClassScored(one, strata, value, Means(influence, raw.sum(axis=0), present)))
+    return out
+
+
+def joined_classes(parts: Sequence[ClassScored]) -> ClassScored:
+    """The same metric of consecutive blocks of stations as one."""
+    if len(parts) == 1:
+        return parts[0]
+    means = functools.reduce(operator.add, [part.means for part in parts])
+    return replace(parts[0], value=np.concatenate([part.value for part in parts]), means=means)
+
+
+def class_rows(sample: Sample, scored: ClassScored, network: Network, model: str = "tail_model") -> pd.DataFrame:
+    """Averages over all stations in every class that has a day."""
+    frames = []
+    for number, name in enumerate(scored.strata.names):
+        influence, present = scored.means.of(number)
+        if present.any():
+            value = scored.value[:, number]
+            found = _averages(scored.metric, value, network, influence, present)
+            frames.append(_rows(sample, scored.metric, "raw", network, scored.strata.kind, name, value, found, model))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

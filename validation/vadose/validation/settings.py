@@ -1,0 +1,121 @@
+"""What is compared with what: the settings of a run, from the command line or one YAML file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vadose.common import UsageError
+from vadose.validation.options import Options
+
+STATIONS = "stations"
+_RESERVED = (STATIONS, "climatology", "in situ", "")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is compared with what; all paths as given, products as (name, path).
+
+    Attributes
+    ----------
+    product, previous, rivals, references
+        Names and paths; a path may end in `::variable`.
+    stations
+        Station files.
+    recipe
+        Name or path of the recipe whose gates are asked.
+    cards
+        Product cards: `NAME=FILE`, or a file whose `product` is the name of a product.
+    models
+        Where a `model.json` may lie when the product's provenance has none.
+    hidden
+        File of filled and hidden values of a training under P6, for the gate `gap_days`.
+    options
+        How to score.
+    maps
+        Whether maps are compared with each other, where there is a gridded reference.
+    memory_bytes
+        What series may take in memory; larger maps are read block by block. It changes no figure.
+    """
+
+    product: tuple[str, str]
+    stations: tuple[Path, ...] = ()
+    recipe: str | None = None
+    previous: tuple[str, str] | None = None
+    rivals: tuple[tuple[str, str], ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
+    cards: tuple[str, ...] = ()
+    models: tuple[Path, ...] = ()
+    hidden: Path | None = None
+    options: Options = field(default_factory=Options)
+    maps: bool = True
+    memory_bytes: int = 2 * 2**30
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.every_product]
+        repeated = sorted({name for name in names if names.count(name) > 1 or name in _RESERVED})
+        if repeated:
+            raise UsageError(f"names {', '.join(map(repr, repeated))} are given twice or kept for other things")
+        if not self.stations and not self.references:
+            raise UsageError("nothing to compare with", next="add --stations FILE or --reference NAME=PATH")
+
+    @property
+    def every_product(self) -> tuple[tuple[str, str], ...]:
+        """All names and paths: ours, previous, rivals, references."""
+        return (self.product, *([self.previous] if self.previous else []), *self.rivals, *self.references)
+
+
+# Keys of a settings file, with what a value of each is.
+KEYS: Mapping[str, str] = {
+    "product": "text", "stations": "list", "recipe": "text", "previous": "text", "rivals": "list",
+    "references": "list", "cards": "list", "model": "text", "hidden": "text", "allow_day_mismatch": "yes or no",
+    "seed": "number", "interval": "text", "scalings": "list", "cross_fit": "yes or no", "sensors": "text",
+    "strict": "yes or no", "maps": "yes or no", "out": "text",
+}  # fmt: skip
+_SINGULAR = {
+    "rival": "rivals",
+    "reference": "references",
+    "card": "cards",
+    "scaling": "scalings",
+    "station": "stations",
+}
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The keys of a settings file; an unknown one is a `UsageError` with the nearest known one.
+
+    Products may be written as `NAME=PATH` or, for lists of them, as a mapping of names to paths.
+    """
+    try:
+        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the settings: {error.strerror}", where=str(path)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
+    if not isinstance(values, dict):
+        raise UsageError("settings are a mapping of keys", where=str(path))
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        name = _SINGULAR.get(str(key), str(key))
+        if name not in KEYS:
+            near = difflib.get_close_matches(name, [*KEYS, *_SINGULAR], n=1)
+            raise UsageError(f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""), where=str(path))
+        out[name] = _checked(name, value, path)
+    return out
+
+
+def _checked(name: str, value: Any, path: Path) -> Any:
+    kind = KEYS[name]
+    if kind == "list":
+        if isinstance(value, dict):
+            return [f"{key}={item}" for key, item in value.items()]
+        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    right = {"text": isinstance(value, str), "number": isinstance(value, int), "yes or no": isinstance(value, bool)}
+    if not right[kind]:
+        raise UsageError(f"{name}: {value!r} is no {kind}", where=str(path))
+    return value
