@@ -114,7 +114,8 @@ def test_stations_become_a_dataset_with_its_funnel(
     assert list(result["funnel"].values()) == sorted(result["funnel"].values(), reverse=True)
     with netCDF4.Dataset(tmp_path / "stations" / "uscrn.nc") as dataset:
         shallow = int(np.argmin(dataset["depth"][:]))
-        assert np.ma.masked_invalid(dataset["soil_moisture"][shallow]).count() == 2_841
+        assert np.ma.masked_invalid(dataset["soil_moisture"][shallow]).count() == 2_841 - 109  # frost
+        assert int(dataset["funnel"][shallow, 3]) == 2_841
 
 
 def test_card_states_what_the_file_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,3 +172,41 @@ def test_fetch_of_an_unknown_world_names_the_known_one(tmp_path: Path, capsys: p
     (tmp_path / "w.yaml").write_text("name: x\nboxx: 1\n")
     assert run(["fetch", "simulated", "--world", str(tmp_path / "w.yaml"), "--workspace", str(tmp_path)]) == 2
     assert "did you mean 'box'" in capsys.readouterr().err
+
+
+def test_stations_are_read_with_a_funnel_and_left_alone_the_second_time(
+    vadose_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = vadose_data / "ismn_fixtures" / "Data_seperate_files_20170810_20180809.zip"
+    words = ["ingest", "stations", str(source), "--name", "ismn", "--workspace", str(tmp_path), "--quiet"]
+    assert run([*words, "--json"]) == 0
+    result = envelope(capsys)["result"]
+    assert result["funnel"]["rows_read"] == 6865 + 7059 + 52045
+    assert result["networks"] == {"COSMOS": 2, "FR_Aqui": 1}
+    assert result["file_unreadable"] == {}
+    made = (tmp_path / "stations" / "ismn.nc").stat().st_mtime_ns
+    assert run(words) == 0
+    assert (tmp_path / "stations" / "ismn.nc").stat().st_mtime_ns == made
+    assert "passed_qc" in capsys.readouterr().out
+    assert run([*words, "--days", "2018-01-01..2018-01-31", "--json"]) == 0
+    assert envelope(capsys)["result"]["days"] == 31
+
+
+def test_an_unknown_table_gets_a_draft_of_its_mapping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "farm.csv").write_text("date,vwc\n2016-04-01,21\n2016-04-02,22\n")
+    assert run(["ingest", "stations", "--probe", str(tmp_path / "farm.csv"), "--workspace", str(tmp_path)]) == 0
+    assert "looks like percent" in capsys.readouterr().out
+
+
+def test_a_broken_station_file_is_named_and_the_others_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "NET_NET_S_sm_0.050000_0.050000_P_20150101_20150131.stm"
+    rows = [f"2015/01/01 {hour:02d}:00 0.2 G M" for hour in range(24)]
+    (tmp_path / name).write_text("\n".join(["NET NET S 40 -100 300 0.05 0.05 P", *rows]))
+    (tmp_path / name.replace("_S_", "_T_")).write_text("nothing good")
+    words = ["ingest", "stations", str(tmp_path), "--name", "x", "--workspace", str(tmp_path / "w"), "--quiet"]
+    assert run(words) == 0
+    out = capsys.readouterr().out
+    assert "1 series" in out
+    assert "NET_NET_T_sm" in out

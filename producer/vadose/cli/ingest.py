@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vadose.cli.options import Common, common_options
-from vadose.common import InputError, UsageError, file_sha256, read_json, write_json
+from vadose.common import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,8 @@ class Words:
     mapping: Path | None
     sensors: str
     accept_unflagged: bool
+    root_zone: bool
+    probe: bool
 
 
 def _path(**more: Any) -> Any:
@@ -58,8 +60,15 @@ def _path(**more: Any) -> Any:
 @click.option("--steps", type=click.IntRange(1), help="gldas, era5: time steps that a day needs to count.")
 @click.option("--mask", type=_path(), help="era5: file with the land-sea mask lsm or land.")
 @click.option("--mapping", type=_path(), help="stations: mapping of the columns of a table (YAML).")
-@click.option("--sensors", default="primary", show_default=True, help="stations: which sensors of one depth to take.")
+@click.option(
+    "--sensors",
+    default="primary",
+    show_default=True,
+    help="stations: of several at one depth, take the longest (primary), separate ones, their mean, or join them.",
+)
 @click.option("--accept-unflagged", is_flag=True, help="stations: take values without a quality flag.")
+@click.option("--root-zone", is_flag=True, help="stations: add 0-1 m means of stations with three depths or more.")
+@click.option("--probe", is_flag=True, help="stations: print a draft of the mapping of a table, for you to complete.")
 @common_options
 def command(common: Common, what: str, **typed: Any) -> int:
     """Read native files into a cube, or station files into a station dataset.
@@ -71,10 +80,13 @@ def command(common: Common, what: str, **typed: Any) -> int:
     same files is left alone.
 
     Example: vadose ingest conus412-atlstm --native workspace/native/conus412
+    Example: vadose ingest stations Data_separate_files_header.zip --name conus
     """
     words = Words(**typed)
     if what == STATIONS:
-        return _stations(common, words)
+        from vadose.cli.station_files import draft, read
+
+        return draft(common, words.sources) if words.probe else read(common, words, parse_days(words.days))
     from vadose.producer.ingest import INGESTERS
     from vadose.producer.recipe import packaged_recipes, unknown_word
 
@@ -212,52 +224,3 @@ def _table(result: dict[str, Any]) -> str:
     for name, funnel in counts.items():
         lines.append("  ".join([name.ljust(width), *(f"{funnel.get(reason, 0):>13,}" for reason in reasons)]))
     return "\n".join(lines)
-
-
-def _station_inputs(words: Words) -> dict[str, Any]:
-    """What a station dataset is made of: its files with their hashes, and the options."""
-    folders = [source for source in words.sources if source.is_dir()]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    files += [source for source in (*words.sources, words.mapping) if source is not None and source.is_file()]
-    return {
-        "files": {str(path): file_sha256(path) for path in files},
-        "sensors": words.sensors,
-        "accept_unflagged": words.accept_unflagged,
-    }
-
-
-def _stations(common: Common, words: Words) -> int:
-    """Read station files by the validation room and write the station dataset."""
-    if words.name is None or not words.sources:
-        raise UsageError("stations need sources and a name", next="vadose ingest stations SOURCE... --name NAME")
-    path = common.workspace / "stations" / f"{check_name(words.name)}.nc"
-    for source in words.sources:
-        if not source.exists():
-            raise InputError("no such file or folder", where=str(source))
-    if common.dry_run:
-        return common.emit("ingest", {"would_write": str(path)}, f"would write {path}")
-    from vadose.validation.stations import open_stations, read_stations, write_stations
-
-    memory, identity = path.with_name(f".{path.stem}.inputs.json"), _station_inputs(words)
-    if path.is_file() and memory.is_file() and read_json(memory) == identity:
-        common.progress.say(f"{path} is made of these files already")
-        dataset = open_stations(path)
-    else:
-        dataset = read_stations(
-            list(words.sources),
-            mapping=words.mapping,
-            sensors=words.sensors,
-            accept_unflagged=words.accept_unflagged,
-            progress=common.progress,
-        )
-        write_stations(dataset, path)
-        write_json(memory, identity)
-    stages, reasons = (
-        dict(zip(map(str, dataset[kind].values), map(int, dataset[name].sum("station").values), strict=True))
-        for name, kind in (("funnel", "stage"), ("rejected", "reason"))
-    )
-    result = {"stations": str(path), "series": dataset.sizes["station"], "funnel": stages, "rejected": reasons}
-    lines = [f"{path}: {dataset.sizes['station']:,} series, {dataset.sizes['time']:,} days"]
-    lines += [f"{stage:<20} {count:>12,}" for stage, count in stages.items()]
-    lines += [f"rejected {reason:<11} {count:>12,}" for reason, count in reasons.items()]
-    return common.emit("ingest", result, "\n".join(lines))

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
 
 from vadose.common import InputError, UsageError
-from vadose.validation.stations import open_stations, read_stations, station_days, write_stations
+from vadose.validation.stations import open_stations, probe, read_stations, station_days, write_stations
 
 COLUMNS = "WBANNO,LST_DATE,LONGITUDE,LATITUDE,T_DAILY_MEAN," + ",".join(
     f"SOIL_MOISTURE_{depth}_DAILY" for depth in (5, 10, 20, 50, 100)
@@ -132,3 +133,193 @@ def test_uscrn_manhattan_has_its_published_counts(vadose_data: Path, funnel: Any
     # Frost below 1 degree C and the like are taken by our own checks; rows before them are those of the file.
     assert np.isfinite(values).sum() == 2841 - 109
     assert float(np.nanmin(values)) == pytest.approx(0.085)
+
+
+def test_several_stations_places_and_rain_come_from_their_columns(tmp_path: Path, funnel: Any) -> None:
+    lines = [
+        "date,id,lat,lon,sm,rain,ts",
+        "2016-04-01,a,N38.23459,122.4W,21,2.5,9",
+        "2016-04-02,a,N38.23459,122.4W,22,,0.2",
+    ]
+    lines += ["2016-04-01,b,38.5,-122.5,x,0,9", "2016-04-02,b,38.5,-122.5,25,0,9", "2016-04-02,b"]
+    (tmp_path / "farm.csv").write_text("\n".join(lines))
+    declared = mapping(
+        tmp_path / "m.yaml", station=None, station_column="id", lat="lat", lon="lon", precipitation="rain",
+        soil_temperature="ts",
+    )  # fmt: skip
+    dataset = read_stations([tmp_path / "farm.csv"], mapping=declared)
+    assert dataset["lat"].values.tolist() == [38.23459, 38.5]
+    assert dataset["lon"].values.tolist() == [-122.4, -122.5]
+    np.testing.assert_allclose(dataset["precipitation"].values, [[2.5, np.nan], [np.nan, 0]])
+    assert dataset["frozen"].values.tolist() == [[0, 1], [-1, 0]]
+    assert [funnel.rejected(dataset, k) for k in (0, 1)] == [
+        {"own_frozen": 1, "row_malformed": 1},
+        {"row_malformed": 1},
+    ]
+    funnel.check(dataset)
+
+
+def test_a_logger_table_with_a_header_of_four_lines_is_read(tmp_path: Path) -> None:
+    lines = ['"TOA5","CR1000","1"', '"TIMESTAMP","RECORD","VWC_Avg"', '"TS","RN","m^3/m^3"', '"","","Avg"']
+    lines += [f'"2016-04-01 {hour:02d}:30:00",{hour},0.2{hour:02d}' for hour in range(24)]
+    (tmp_path / "logger.dat").write_text("\n".join(lines))
+    declared = mapping(
+        tmp_path / "m.yaml", skip_lines=1, skip_after_header=2,
+        time={"column": "TIMESTAMP", "formats": ["%Y-%m-%d %H:%M:%S"], "utc_offset": 0},
+        values=[{"column": "VWC_Avg", "units": "m3 m-3", "depth_m": [0.05, 0.05]}],
+    )  # fmt: skip
+    dataset = read_stations([tmp_path / "logger.dat"], mapping=declared)
+    np.testing.assert_allclose(dataset["soil_moisture"].values[0], [0.2115], atol=1e-6)
+
+
+def test_a_table_without_a_header_gets_its_names_from_the_mapping(tmp_path: Path) -> None:
+    (tmp_path / "farm.txt").write_text("01.04.2016 24:00  21.0\n02.04.2016 06:00  22.0\n")
+    declared = mapping(
+        tmp_path / "m.yaml", separator=" ", header=["day", "clock", "sm"],
+        time={"column": ["day", "clock"], "formats": ["%d.%m.%Y %H:%M"], "utc_offset": -6},
+    )  # fmt: skip
+    dataset = read_stations([tmp_path / "farm.txt"], mapping=declared)
+    # Midnight of 1 April at UTC-6 is 06 UTC of 2 April; so all values are of that day.
+    assert dataset.sizes["time"] == 1
+    assert dataset["observation_count"].values.tolist() == [[2]]
+
+
+def test_limits_of_95_percent_become_a_standard_error(tmp_path: Path) -> None:
+    (tmp_path / "farm.csv").write_text("date,sm,low,high\n2016-04-01,21.0,17.08,24.92\n")
+    values = [{
+        "column": "sm", "units": "percent", "depth_m": [0, 0.3],
+        "uncertainty": {"lower": "low", "upper": "high", "sigmas": 1.96},
+    }]  # fmt: skip
+    dataset = read_stations([tmp_path / "farm.csv"], mapping=mapping(tmp_path / "m.yaml", values=values))
+    np.testing.assert_allclose(dataset["standard_error"].values, [[0.02]], atol=1e-6)
+
+
+def test_the_networks_own_flag_keeps_what_the_mapping_says(tmp_path: Path, funnel: Any) -> None:
+    (tmp_path / "farm.csv").write_text("date,sm,ok\n2016-04-01,21.0,0\n2016-04-02,22,3\n")
+    declared = mapping(tmp_path / "m.yaml", flag={"column": "ok", "keep": ["0"]})
+    assert funnel.rejected(read_stations([tmp_path / "farm.csv"], mapping=declared)) == {"provider_flag": 1}
+
+
+def test_stations_without_declared_coordinates_say_so(tmp_path: Path) -> None:
+    (tmp_path / "farm.csv").write_text("date,sm\n2016-04-01,21.0\n")
+    dataset = read_stations([tmp_path / "farm.csv"], mapping=mapping(tmp_path / "m.yaml", lat=None, lon=None))
+    assert dataset["status"].values.tolist() == ["no_coordinates"]
+
+
+def test_a_parquet_table_is_read_as_text_is(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"date": pd.to_datetime(["2016-04-01", "2016-04-02"]), "sm": [21.0, np.nan]})
+    frame.to_parquet(tmp_path / "farm.parquet")
+    dataset = read_stations([tmp_path / "farm.parquet"], mapping=mapping(tmp_path / "m.yaml"))
+    np.testing.assert_allclose(dataset["soil_moisture"].values[0], [0.21], atol=1e-7)
+
+
+def test_a_drafted_mapping_is_refused_until_its_owner_completes_it(tmp_path: Path) -> None:
+    lines = ["a title line", "Station,Date,VWC_5cm,VWC_std,Latitude,Longitude"]
+    lines += [f"A,{day:02d}.04.2016,{20 + day},1,50.1,8.1" for day in range(1, 29)] + ["A,29.04.2016,-9999,1,50.1,8.1"]
+    (tmp_path / "farm.csv").write_text("\n".join(lines))
+    draft = probe(tmp_path / "farm.csv")
+    assert "looks like percent (values 21 to 48)" in draft
+    (tmp_path / "m.yaml").write_text(draft)
+    with pytest.raises(UsageError, match=r"network.*utc_offset.*values\.0\.units"):
+        read_stations([tmp_path / "farm.csv"], mapping=tmp_path / "m.yaml")
+    for line, filled in (
+        ("network:", "network: FARM"), ("licence:", "licence: CC0-1.0"), ("redistributable:", "redistributable: true"),
+        ("  utc_offset:", "  utc_offset: 0"), ("    units:", "    units: percent"),
+        ("    depth_m:", "    depth_m: [0.05, 0.05]"),
+    ):  # fmt: skip
+        draft = "\n".join(filled if one.startswith(line) else one for one in draft.splitlines())
+    (tmp_path / "m.yaml").write_text(draft)
+    dataset = read_stations([tmp_path / "farm.csv"], mapping=tmp_path / "m.yaml")
+    assert np.isfinite(dataset["soil_moisture"].values).sum() == 28
+    assert (float(dataset["lat"].values[0]), str(dataset["station_name"].values[0])) == (50.1, "A")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2016-04-01 00:00;0.21\n2016-04-01 01:00;0.22\n", ["header: [column_1, column_2]", 'separator: \';\'']),
+        ('"TOA5","x"\n"TIMESTAMP","VWC"\n"TS","m"\n"","Avg"\n"2016-04-01 00:00:00",0.2\n"2016-04-01 01:00:00",0.3\n',
+         ["skip_lines: 1", "skip_after_header: 2", "column: VWC"]),
+        ("date\tsm\n2016/04/01\t0.2\n2016/04/02\t0.2\n", ["%Y/%m/%d", "looks like m3 m-3"]),
+    ],
+)  # fmt: skip
+def test_the_draft_finds_separator_header_and_columns(tmp_path: Path, text: str, found: list[str]) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    draft = probe(tmp_path / "x.csv")
+    assert all(word in draft for word in found), draft
+
+
+def test_a_file_that_is_no_table_has_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("no table\nat all\n")
+    with pytest.raises(InputError, match=r"x\.csv"):
+        probe(tmp_path / "x.csv")
+
+
+def foreign(path: Path, **changes: Any) -> Path:
+    """A file as a user of xarray writes it, with three stations of hostile names."""
+    names = np.array(["a/../b", '<script>"x"', "Zürich, #1"], object)
+    dataset = xr.Dataset(
+        {"theta": (("time", "site"), np.full((4, 3), 0.2), {
+            "standard_name": "volume_fraction_of_condensed_water_in_soil", "units": "m3 m-3"})},
+        coords={
+            "time": np.arange("2016-01-01", "2016-01-05", dtype="M8[D]").astype("M8[ns]"), "site": names,
+            "latitude": ("site", [10.0, 20.0, 30.0]), "longitude": ("site", [10.0, 200.0, 30.0]),
+        },
+    )  # fmt: skip
+    for name, value in changes.items():
+        dataset = value(dataset) if callable(value) else dataset.assign({name: value})
+    dataset.to_netcdf(path)
+    return path
+
+
+def test_hostile_names_are_kept_and_get_a_safe_key(tmp_path: Path) -> None:
+    dataset = open_stations(foreign(tmp_path / "f.nc"))
+    assert dataset["station_id"].values.tolist() == ["a/../b", '<script>"x"', "Zürich, #1"]
+    assert dataset["key"].values.tolist() == ["a-b", "script-x", "z-rich-1"]
+    assert dataset["lon"].values.tolist() == [10.0, -160.0, 30.0]
+    assert dataset["soil_moisture"].dims == ("station", "time")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.drop_vars("latitude"), r"f\.nc.*lat\(site\)"),
+        (lambda d: d.rename(latitude="y"), "no latitude"),
+        (lambda d: d.assign(theta=d.theta.assign_attrs(units="kg m-2")), r"f\.nc, variable theta"),
+        (lambda d: d.assign(theta=(d.theta * 100).assign_attrs(d.theta.attrs)), "percent"),
+        (lambda d: d.assign(other=d.theta), "2 variables"),
+        (lambda d: d.assign_coords(time=np.arange(4.0)), "no time coordinate"),
+        (lambda d: d.assign_coords(time=d.time[[0, 0, 1, 2]].values), "more than one value a day"),
+        (lambda d: d.expand_dims(depth=[0.05, 0.1]), "expected a station and a time dimension"),
+    ],
+)  # fmt: skip
+def test_a_foreign_file_is_refused_with_file_variable_and_expectation(
+    tmp_path: Path, change: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        open_stations(foreign(tmp_path / "f.nc", change=change))
+
+
+def test_a_foreign_station_without_a_place_keeps_its_row_and_a_status(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "f.nc", change=lambda d: d.assign_coords(latitude=("site", [np.nan, 95.0, 30.0])))
+    dataset = open_stations(path)
+    assert dataset["status"].values.tolist() == ["no_coordinates", "coordinates_impossible", "ok"]
+    assert np.isnan(dataset["lat"].values[:2]).all()
+
+
+def test_one_station_without_a_station_dimension_is_a_station_file(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "f.nc", change=lambda d: d.isel(site=0))
+    dataset = open_stations(path)
+    assert dataset["soil_moisture"].shape == (1, 4)
+    assert dataset["lat"].values.tolist() == [10.0]
+
+
+def test_declared_percent_is_a_fraction_and_repeated_ids_stay_apart(tmp_path: Path) -> None:
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        attributes = {**dataset.theta.attrs, "units": "%"}
+        theta = (dataset.theta * 100.0).assign_attrs(attributes)
+        return dataset.assign(theta=theta).assign_coords(site=np.array(["a", "a", "b"], object))
+
+    dataset = open_stations(foreign(tmp_path / "f.nc", change=change))
+    np.testing.assert_allclose(dataset["soil_moisture"], 0.2, atol=1e-7)
+    assert dataset["station_id"].values.tolist() == ["a", "a~2", "b"]

@@ -16,7 +16,7 @@ import xarray as xr
 from vadose.common import InputError, Progress, silent
 from vadose.validation.stations.context import Context, by_folder
 from vadose.validation.stations.cosmos import is_cosmos, read_cosmos
-from vadose.validation.stations.dataset import assemble, companion, open_stations, station_days, write_stations
+from vadose.validation.stations.dataset import LAYOUT, assemble, companion, open_stations, station_days, write_stations
 from vadose.validation.stations.identity import station_id
 from vadose.validation.stations.ismn import is_ismn, read_ismn
 from vadose.validation.stations.lists import is_station_list
@@ -31,7 +31,16 @@ from vadose.validation.stations.sources import Member, members, stated_terms
 from vadose.validation.stations.table import read_table
 from vadose.validation.stations.uscrn import is_uscrn, read_uscrn
 
-__all__ = ["READERS", "companion", "open_stations", "probe", "read_stations", "station_days", "write_stations"]
+__all__ = [
+    "LAYOUT",
+    "READERS",
+    "companion",
+    "open_stations",
+    "probe",
+    "read_stations",
+    "station_days",
+    "write_stations",
+]
 
 
 @dataclass(frozen=True)

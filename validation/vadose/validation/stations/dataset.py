@@ -36,6 +36,8 @@ _BESIDE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _INTEGER_BESIDE = ("frozen", "sensor_index")
 MISSING_INTEGER = -1
+# Rises when variables of the file are added or change their meaning.
+LAYOUT = 2
 
 
 def assemble(sensors: Sequence[Sensor], *, notes: dict[str, Any]) -> xr.Dataset:
@@ -83,7 +85,7 @@ def assemble(sensors: Sequence[Sensor], *, notes: dict[str, Any]) -> xr.Dataset:
         "Conventions": "CF-1.11",
         "featureType": "timeSeries",
         "title": "daily soil moisture of stations",
-        "vadose_stations": 1,
+        "vadose_stations": LAYOUT,
         "reader_notes": json.dumps(notes, sort_keys=True, ensure_ascii=False),
     }
     return dataset
@@ -234,7 +236,13 @@ def open_stations(path: Path) -> xr.Dataset:
         ) from error
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"cannot be read as NetCDF: {error}", where=str(path)) from error
-    if dataset.attrs.get("vadose_stations") == 1:
+    made = dataset.attrs.get("vadose_stations")
+    if made is not None and made != LAYOUT:
+        raise InputError(
+            f"station dataset in layout {made}, this program reads layout {LAYOUT}", where=str(path),
+            next="make it again: vadose ingest stations SOURCE --name NAME",
+        )  # fmt: skip
+    if made == LAYOUT:
         return dataset
     return canonical(dataset, str(path))
 
@@ -261,7 +269,7 @@ def companion(dataset: xr.Dataset) -> xr.Dataset | None:
         .isel(station=has)
     )
     out.attrs = {
-        "Conventions": "CF-1.11", "featureType": "timeSeries", "vadose_stations": 1,
+        "Conventions": "CF-1.11", "featureType": "timeSeries", "vadose_stations": LAYOUT,
         "title": "satellite soil moisture matched to stations by their source",
     }  # fmt: skip
     return out

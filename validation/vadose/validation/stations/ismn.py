@@ -113,7 +113,7 @@ def read_ismn(member: Member, context: Context) -> list[Sensor]:
         origin = Origin(
             file=member.name, sha256=digest, licence=terms.licence, redistributable=terms.redistributable,
             flag_dialect=dialect, static=static_values(text, site, rows.stamps) if text else {},
-            notes=_notes(encoding, site, member),
+            static_expected=True, notes=_notes(encoding, site, member),
         )  # fmt: skip
         sensor = daily_sensor(site, origin, rows, period=context.period)
         if rain is not None:

@@ -42,7 +42,9 @@ def probe(path: Path) -> str:
     """
     member = next(iter(members(path)))
     lines = [line for line in decoded(member.read())[0].splitlines() if line.strip()][: _ROWS + 20]
-    separator, skip, rows = _layout(lines, str(path))
+    # Loggers of one maker put a line about the device before the names.
+    device = int(bool(lines) and lines[0].lstrip('"').startswith("TOA5"))
+    separator, skip, rows = _layout(lines[device:], str(path))
     names, after, body = _header(rows)
     columns = {name: [row[at] for row in body] for at, name in enumerate(names)}
     time = next((name for name in names if _formats(columns[name])), None)
@@ -57,7 +59,7 @@ def probe(path: Path) -> str:
     text = [
         "# Drafted from the file's first rows. Complete what is marked, check the rest, then sign by using it.",
         "network: # name of the network", "licence: # as the owner states it", "redistributable: # true or false",
-        f"separator: {separator!r}", f"skip_lines: {skip}",
+        f"separator: {separator!r}", f"skip_lines: {skip + device}",
         *([f"header: [{', '.join(map(_quoted, names))}]"] if after is None else [f"skip_after_header: {after}"]),
         "time:", f"  column: {_quoted(time)}", f"  formats: {json.dumps(_formats(columns[time]))}",
         "  utc_offset: # hours from UTC; the file does not say", "  day: utc # or local_standard", "values:",

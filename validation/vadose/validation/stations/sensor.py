@@ -98,6 +98,8 @@ class Origin:
     day_convention: str = "utc"
     utc_offset: float = 0.0
     static: dict[str, str] = field(default_factory=dict)
+    # Whether the network delivers static variables with its series.
+    static_expected: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -173,7 +175,8 @@ class Sensor:
             return self.site.place_status
         if self.good_days == 0:
             return "no_complete_day"
-        return "ok" if self.origin.static else "metadata_missing"
+        lacking = self.origin.static_expected and not self.origin.static
+        return "metadata_missing" if lacking else "ok"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +33,7 @@ def read_table(member: Member, mapping: Mapping, context: Context) -> list[Senso
     """
     raw, digest = member.hashed()
     table, broken = _parquet(raw, member) if raw.startswith(_PARQUET) else _text(raw, mapping, member)
-    lacking = [name for name in mapping.columns if name not in table]
-    if lacking:
-        raise InputError(
-            f"no column {', '.join(map(repr, lacking))}", where=member.name, why=f"columns: {', '.join(table)}",
-            next="correct the mapping, or its skip_lines",
-        )  # fmt: skip
+    _check_columns(mapping, list(table), member)
     stamps = _stamps(table, mapping.time)
     size = stamps.size
     single = mapping.station or mapping.network
@@ -69,13 +64,24 @@ def _text(raw: bytes, mapping: Mapping, member: Member) -> tuple[dict[str, Colum
         names, body = list(mapping.header), cells
     else:
         names, body = ([cell.strip() for cell in cells[0]], cells[1:]) if cells else ([], [])
+    _check_columns(mapping, names, member)
     body = body[mapping.skip_after_header :]
     if not body:
         raise InputError("the table is empty", where=member.name)
     last = max((names.index(name) for name in mapping.columns if name in names), default=0)
     good = [(row + [""] * len(names))[: len(names)] for row in body if len(row) > last or len(row) == len(names)]
-    columns = list(zip(*good, strict=True)) if good else [() for _ in names]
-    return {name: np.array(column, object) for name, column in zip(names, columns, strict=True)}, len(body) - len(good)
+    wanted = set(mapping.columns)
+    places = [(name, at) for at, name in enumerate(names) if name in wanted]
+    return {name: np.array([row[at] for row in good], object) for name, at in places}, len(body) - len(good)
+
+
+def _check_columns(mapping: Mapping, names: list[str], member: Member) -> None:
+    lacking = [name for name in mapping.columns if name not in names]
+    if lacking:
+        raise InputError(
+            f"no column {', '.join(map(repr, lacking))}", where=member.name, why=f"columns: {', '.join(names)}",
+            next="correct the mapping, or its skip_lines",
+        )  # fmt: skip
 
 
 def _parquet(raw: bytes, member: Member) -> tuple[dict[str, Column], int]:
@@ -84,19 +90,23 @@ def _parquet(raw: bytes, member: Member) -> tuple[dict[str, Column], int]:
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"cannot be read as Parquet: {error}", where=member.name) from error
     frame = frame if frame.index.name is None else frame.reset_index()
-    return {str(name): frame[name].to_numpy(object) for name in frame.columns}, 0
+    kept = {str(name): frame[name] for name in frame.columns}
+    return {
+        name: column.to_numpy() if column.dtype.kind == "M" else column.to_numpy(object)
+        for name, column in kept.items()
+    }, 0
 
 
 def _stamps(table: dict[str, Column], time: TimeColumn) -> npt.NDArray[np.datetime64]:
     """Stamps of all rows, in UTC or as declared days; NaT where no format fits."""
     parts = [table[name] for name in time.columns]
+    if len(parts) == 1 and parts[0].dtype.kind == "M":
+        shift = 0 if time.day == "local_standard" else round(time.utc_offset * 60)
+        return np.asarray(parts[0].astype("datetime64[m]") - np.timedelta64(shift, "m"))
     known: dict[str, np.datetime64] = {}
     out = np.full(parts[0].size, np.datetime64("NaT", "m"))
     for row in range(parts[0].size):
-        first = parts[0][row]
-        text = (
-            first.isoformat(" ") if isinstance(first, datetime) else " ".join(str(part[row]).strip() for part in parts)
-        )
+        text = " ".join(str(part[row]).strip() for part in parts)
         if text not in known:
             known[text] = _stamp(text, time)
         out[row] = known[text]
@@ -106,15 +116,17 @@ def _stamps(table: dict[str, Column], time: TimeColumn) -> npt.NDArray[np.dateti
 def _stamp(text: str, time: TimeColumn) -> np.datetime64:
     midnight = text.endswith((" 24:00", "T24:00", " 24:00:00"))
     text = text.replace("24:00", "00:00", 1) if midnight else text
-    for form in (*time.formats, *(("%Y-%m-%d %H:%M:%S",) if "-" in text else ())):
+    for form in time.formats:
         try:
             stamp = datetime.strptime(text, form)
         except ValueError:
             continue
         stamp += timedelta(days=1) if midnight else timedelta()
-        whole_day = "%H" not in form
-        keep = whole_day or time.day == "local_standard"
-        return np.datetime64((stamp if keep else stamp - timedelta(hours=time.utc_offset)).replace(tzinfo=None), "m")
+        if stamp.tzinfo is not None:
+            stamp = stamp.astimezone(UTC).replace(tzinfo=None)
+        elif "%H" in form and time.day == "utc":
+            stamp -= timedelta(hours=time.utc_offset)
+        return np.datetime64(stamp, "m")
     return np.datetime64("NaT", "m")
 
 

@@ -33,7 +33,7 @@ COLUMNS = (
 )  # fmt: skip
 _NEEDED = {"WBANNO", "LST_DATE", "LONGITUDE", "LATITUDE", "SOIL_MOISTURE_5_DAILY"}
 _MISSING_BELOW = -90.0
-_ROW = re.compile(rb"\s*\d{3,5}\s+\d{8}\s+[-\d.]+\s+-?\d+\.\d+\s+-?\d+\.\d+\s")
+_ROW = re.compile(rb"\s*\d{3,5}\s+\d{8}\s+[-\d.]+\s+-?\d+(\.\d+)?\s+-?\d+(\.\d+)?\s")
 _PARQUET = b"PAR1"
 
 Table = dict[str, npt.NDArray[np.str_]]
