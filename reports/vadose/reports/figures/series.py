@@ -15,13 +15,15 @@ IN_SITU = "in situ"
 
 
 def series_skeleton(columns: Sequence[str], ours: str) -> dict[str, Any]:
-    """Traces without data, `uid` naming the column: rivals hidden at first, in situ last, differences below."""
+    """Traces without data, `uid` naming the column: in situ beneath, rivals hidden at first, differences below."""
     rivals = [name for name in columns if name not in (ours, IN_SITU)]
-    traces = [_line(ours, 0)]
+    traces = [
+        go.Scatter(
+            uid=IN_SITU, name=IN_SITU, mode="lines", meta="text", line={"width": 1.2}, opacity=0.55, connectgaps=False
+        )
+    ]
     traces += [_line(name, 1 + i, visible="legendonly") for i, name in enumerate(rivals)]
-    traces.append(
-        go.Scatter(uid=IN_SITU, name=IN_SITU, mode="lines", meta="text", line={"width": 2.4}, connectgaps=False)
-    )
+    traces.append(_line(ours, 0))
     traces.append(
         go.Scatter(
             uid=ours,
