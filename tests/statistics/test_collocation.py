@@ -186,3 +186,14 @@ def test_representativeness_follows_the_signal_to_noise_ratio() -> None:
 def test_two_data_sets_cannot_be_collocated() -> None:
     with pytest.raises(ValueError, match="at least three"):
         collocate(np.zeros((2, 100)))
+
+
+WORDS = ("ok", "few_samples", "negative_covariance", "weak_correlation", "negative_error_variance", "constant_series")
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_the_compiled_map_of_three_data_sets_equals_the_general_solution(precision: type) -> None:
+    series = np.stack([*(hostile(word) for word in WORDS), np.full((3, 1500), np.nan)]).astype(precision)
+    fast, slow = triple(*np.moveaxis(series, 1, 0), intervals=False), collocate(series, intervals=False)
+    for name in vars(slow):
+        np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=2e-6, atol=1e-9, err_msg=name)

@@ -20,7 +20,8 @@ from vadose.statistics.collocation import Collocation, all_triplets, collocate, 
 from vadose.statistics.differences import Difference, back, difference, on_scale
 from vadose.statistics.intervals import Estimate, Pairing, estimate
 from vadose.statistics.longrun import Gaps, tail_model
-from vadose.statistics.metrics import METRICS, Metric, evaluate, metric, ranks
+from vadose.statistics.metrics import METRICS, Metric, evaluate, metric
+from vadose.statistics.ranking import kendall_tau, paired_ranks, ranks
 from vadose.statistics.scaling import scale
 from vadose.statistics.status import STATUS, words
 from vadose.statistics.sums import Moments, Sums, moments
@@ -46,12 +47,14 @@ __all__ = [
     "error_budget",
     "estimate",
     "evaluate",
+    "kendall_tau",
     "metric",
     "moments",
     "moving_mean",
     "on_scale",
     "other_years_climatology",
     "outcome",
+    "paired_ranks",
     "ranks",
     "representativeness",
     "scale",

@@ -18,7 +18,8 @@ from vadose.statistics.collocation import collocate
 from vadose.statistics.differences import difference
 from vadose.statistics.intervals import Pairing
 from vadose.statistics.longrun import Model
-from vadose.statistics.metrics import metric, ranks
+from vadose.statistics.metrics import metric
+from vadose.statistics.ranking import paired_ranks
 from vadose.statistics.status import CODE
 
 Floats = npt.NDArray[np.float64]
@@ -208,8 +209,7 @@ def _try(name: str, made: Sample, model: Model) -> _Tried | None:
         return None
     x, r = made.x, made.r
     if name == "rho":
-        common = np.isfinite(x) & np.isfinite(r)
-        x, r = (ranks(np.where(common, one, np.nan)) for one in (x, r))
+        x, r = (np.asarray(one, np.float64) for one in paired_ranks(x, r))
     estimate = Pairing.of(x, r).estimate(metric("r" if name == "rho" else name), model, LEVEL)
     return _tried(estimate.ci_low, estimate.ci_high, made.truth[name], estimate.n_eff, estimate.status)
 

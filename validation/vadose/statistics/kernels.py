@@ -25,32 +25,38 @@ def pair_means(x: Any, r: Any) -> Any:
     """
     series, days = x.shape
     out = np.full((7, series), np.nan)
+    zero = np.float64(0.0)
+    if days == 0:
+        return out
     for s in range(series):
-        cx, cr = 0.0, 0.0
+        a, b = x[s], r[s]
+        first = 0
+        while first < days - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first])):
+            first += 1
+        shift_a, shift_b = np.float64(a[first]), np.float64(b[first])
+        n, sa, sb, saa, sbb, sab, apart = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        between = shift_a - shift_b
         for t in range(days):
-            if np.isfinite(x[s, t]) and np.isfinite(r[s, t]):
-                cx, cr = x[s, t], r[s, t]
-                break
-        n, sx, sr, sxx, srr, sxr, apart = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for t in range(days):
-            ok = np.isfinite(x[s, t]) and np.isfinite(r[s, t])
-            dx = x[s, t] - cx if ok else 0.0
-            dr = r[s, t] - cr if ok else 0.0
-            n += 1.0 if ok else 0.0
-            sx += dx
-            sr += dr
-            sxx += dx * dx
-            srr += dr * dr
-            sxr += dx * dr
-            apart += abs(x[s, t] - r[s, t]) if ok else 0.0
+            da, db = np.float64(a[t]) - shift_a, np.float64(b[t]) - shift_b
+            difference = da - db
+            ok = abs(difference) < np.inf
+            da = da if ok else zero
+            db = db if ok else zero
+            n += 1 if ok else 0
+            sa += da
+            sb += db
+            saa += da * da
+            sbb += db * db
+            sab += da * db
+            apart += abs(difference + between) if ok else 0.0
         out[0, s] = n
         if n > 0:
-            mx, mr = sx / n, sr / n
-            out[1, s] = cx + mx
-            out[2, s] = cr + mr
-            out[3, s] = max(sxx / n - mx * mx, 0.0)
-            out[4, s] = max(srr / n - mr * mr, 0.0)
-            out[5, s] = sxr / n - mx * mr
+            mean_a, mean_b = sa / n, sb / n
+            out[1, s] = shift_a + mean_a
+            out[2, s] = shift_b + mean_b
+            out[3, s] = max(saa / n - mean_a * mean_a, 0.0)
+            out[4, s] = max(sbb / n - mean_b * mean_b, 0.0)
+            out[5, s] = sab / n - mean_a * mean_b
             out[6, s] = apart / n
     return out
 
@@ -205,3 +211,101 @@ def cosine_variance(psi: Any, mask: Any, first: Any, span: Any, count: Any) -> A
             power += along * along / max(square - total * total / n, 1e-9 * n)
         out[s] = power / count[s] / n
     return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def triple_means(x: Any, y: Any, z: Any) -> Any:
+    """As `joint_means` of three data sets, each (cells, time): count, means (cells, 3), covariances (cells, 3, 3)."""
+    cells, days = x.shape
+    count = np.zeros(cells)
+    mean = np.full((cells, 3), np.nan)
+    covariance = np.full((cells, 3, 3), np.nan)
+    zero = np.float64(0.0)
+    if days == 0:
+        return count, mean, covariance
+    for s in range(cells):
+        a, b, c = x[s], y[s], z[s]
+        first = 0
+        while first < days - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first]) and np.isfinite(c[first])):
+            first += 1
+        shift_a, shift_b, shift_c = np.float64(a[first]), np.float64(b[first]), np.float64(c[first])
+        n, sa, sb, sc = 0, 0.0, 0.0, 0.0
+        saa, sbb, scc, sab, sac, sbc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for t in range(days):
+            da, db, dc = np.float64(a[t]) - shift_a, np.float64(b[t]) - shift_b, np.float64(c[t]) - shift_c
+            ok = abs(a[t] + b[t] + c[t]) < np.inf
+            da = da if ok else zero
+            db = db if ok else zero
+            dc = dc if ok else zero
+            n += 1 if ok else 0
+            sa += da
+            sb += db
+            sc += dc
+            saa += da * da
+            sbb += db * db
+            scc += dc * dc
+            sab += da * db
+            sac += da * dc
+            sbc += db * dc
+        count[s] = n
+        if n > 0:
+            ma, mb, mc = sa / n, sb / n, sc / n
+            mean[s, 0], mean[s, 1], mean[s, 2] = shift_a + ma, shift_b + mb, shift_c + mc
+            covariance[s, 0, 0] = saa / n - ma * ma
+            covariance[s, 1, 1] = sbb / n - mb * mb
+            covariance[s, 2, 2] = scc / n - mc * mc
+            covariance[s, 0, 1] = covariance[s, 1, 0] = sab / n - ma * mb
+            covariance[s, 0, 2] = covariance[s, 2, 0] = sac / n - ma * mc
+            covariance[s, 1, 2] = covariance[s, 2, 1] = sbc / n - mb * mc
+    return count, mean, covariance
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def triple_values(count: Any, mean: Any, covariance: Any, minimum: float, weakest: float, codes: Any) -> Any:
+    """Solution of three data sets from `triple_means`, without tests of significance.
+
+    `codes` are those of ok, r2_out_of_range, negative_error_variance, weak_correlation, negative_covariance,
+    constant_series and few_samples. Gives signal variance, error variance and R2 unchecked, then the checked error
+    and signal standard deviation, R2, ratio of signal and error variance and gain, (8, cells, 3), and codes (cells, 3).
+    """
+    cells = count.size
+    out = np.full((8, cells, 3), np.nan)
+    status = np.empty((cells, 3), np.int8)
+    for s in range(cells):
+        C = covariance[s]
+        pairs = (C[0, 1], C[0, 2], C[1, 2])
+        negative, weak, constant = False, False, False
+        for k in range(3):
+            negative |= not pairs[k] > 0.0
+            constant |= C[k, k] <= 1e-14 * max(mean[s, k] ** 2, 1e-6)
+        for i, j, pair in ((0, 1, pairs[0]), (0, 2, pairs[1]), (1, 2, pairs[2])):
+            scale = C[i, i] * C[j, j]
+            weak |= not (scale > 0.0 and pair >= weakest * np.sqrt(scale))
+        any_value = False
+        for k in range(3):
+            one, two, far = pairs[(0, 0, 1)[k]], pairs[(1, 2, 2)[k]], pairs[(2, 1, 0)[k]]
+            signal = one * two / far if far != 0.0 else np.nan
+            error = C[k, k] - signal
+            r2 = signal / C[k, k] if C[k, k] > 0.0 else np.nan
+            code = codes[0]
+            if count[s] < minimum:
+                code = codes[6]
+            elif constant:
+                code = codes[5]
+            elif negative:
+                code = codes[4]
+            elif weak:
+                code = codes[3]
+            elif not error > 0.0:
+                code = codes[2]
+            elif not (r2 > 0.0 and r2 < 1.0):
+                code = codes[1]
+            status[s, k] = code
+            out[0, s, k], out[1, s, k], out[2, s, k] = signal, error, r2
+            if code == codes[0]:
+                any_value = True
+                out[3, s, k], out[4, s, k], out[5, s, k] = np.sqrt(error), np.sqrt(signal), r2
+                out[6, s, k] = signal / error
+        if any_value:
+            out[7, s, 0], out[7, s, 1], out[7, s, 2] = 1.0, pairs[1] / pairs[2], pairs[0] / pairs[2]
+    return out, status

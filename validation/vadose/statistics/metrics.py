@@ -74,12 +74,12 @@ class Metric:
 
 
 def _correlation(m: Moments) -> Floats:
-    return np.clip(m.cov / np.sqrt(m.var_x * m.var_r), -1.0, 1.0)
+    return np.clip(m.cov / (m.std_x * m.std_r), -1.0, 1.0)
 
 
 def _correlation_gradient(m: Moments) -> Gradient:
     r = _correlation(m)
-    return Gradient(var_x=-r / (2.0 * m.var_x), var_r=-r / (2.0 * m.var_r), cov=1.0 / np.sqrt(m.var_x * m.var_r))
+    return Gradient(var_x=-r / (2.0 * m.var_x), var_r=-r / (2.0 * m.var_r), cov=1.0 / (m.std_x * m.std_r))
 
 
 def _fisher_gradient(m: Moments) -> Gradient:
@@ -103,13 +103,11 @@ def _explained_gradient(m: Moments) -> Gradient:
 
 
 def _kge_distance(m: Moments) -> Floats:
-    return np.sqrt(
-        (_correlation(m) - 1.0) ** 2 + (np.sqrt(m.var_x / m.var_r) - 1.0) ** 2 + (m.mean_x / m.mean_r - 1.0) ** 2
-    )
+    return np.sqrt((_correlation(m) - 1.0) ** 2 + (m.std_x / m.std_r - 1.0) ** 2 + (m.mean_x / m.mean_r - 1.0) ** 2)
 
 
 def _kge_gradient(m: Moments) -> Gradient:
-    spread, level = np.sqrt(m.var_x / m.var_r), m.mean_x / m.mean_r
+    spread, level = m.std_x / m.std_r, m.mean_x / m.mean_r
     by_spread = Gradient(var_x=spread / (2.0 * m.var_x), var_r=-spread / (2.0 * m.var_r)).scaled(spread - 1.0)
     by_level = Gradient(mean_x=1.0 / m.mean_r, mean_r=-level / m.mean_r).scaled(level - 1.0)
     inside = _correlation_gradient(m).scaled(_correlation(m) - 1.0).plus(by_spread).plus(by_level)
@@ -132,14 +130,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("rmse", WATER, lambda m: np.sqrt(m.mse), "low", "log", _log_rmse_gradient, ("error",)),
     Metric("ubrmsd", WATER, lambda m: np.sqrt(m.var_error), "low", "chi_square", _log_ubrmsd_gradient, ("error",)),
     Metric(
-        "nrmsd", "1", lambda m: np.sqrt(m.mse / m.var_r), "low", "log",
+        "nrmsd", "1", lambda m: np.sqrt(m.mse) / m.std_r, "low", "log",
         lambda m: _log_rmse_gradient(m).plus(Gradient(var_r=-0.5 / m.var_r)), ("r", "error"),
     ),
     Metric("mse", "m6 m-6", lambda m: m.mse, "low", "identity", _mse_gradient),
     Metric("mse_bias", "m6 m-6", lambda m: m.bias**2, "low"),
-    Metric("mse_variance", "m6 m-6", lambda m: (np.sqrt(m.var_x) - np.sqrt(m.var_r)) ** 2, "low"),
+    Metric("mse_variance", "m6 m-6", lambda m: (m.std_x - m.std_r) ** 2, "low"),
     # Twice sigma_x sigma_r (1 - R), written without the quotient so that a constant series gives 0.
-    Metric("mse_correlation", "m6 m-6", lambda m: 2.0 * (np.sqrt(m.var_x * m.var_r) - m.cov), "low"),
+    Metric("mse_correlation", "m6 m-6", lambda m: 2.0 * (m.std_x * m.std_r - m.cov), "low"),
     Metric("r", "1", _correlation, "high", "fisher", _fisher_gradient, ("x", "r")),
     Metric("r2_explained", "1", lambda m: 1.0 - m.mse / m.var_r, "high", "identity", _explained_gradient, ("r",)),
     Metric("kge", "1", lambda m: 1.0 - _kge_distance(m), "high", "identity", _kge_gradient, ("x", "r")),
@@ -149,7 +147,7 @@ METRICS: tuple[Metric, ...] = (
         _intercept_gradient, ("r",),
     ),
     Metric(
-        "std_ratio", "1", lambda m: np.sqrt(m.var_x / m.var_r), "one", "log",
+        "std_ratio", "1", lambda m: m.std_x / m.std_r, "one", "log",
         lambda m: Gradient(var_x=0.5 / m.var_x, var_r=-0.5 / m.var_r), ("x", "r"),
     ),
 )  # fmt: skip
@@ -167,33 +165,15 @@ def metric(name: str) -> Metric:
 def is_constant(m: Moments, which: str) -> npt.NDArray[np.bool_]:
     """Whether `x`, `r` or their difference (`error`) does not vary beyond rounding; False without days."""
     variance = {"x": m.var_x, "r": m.var_r, "error": m.var_error}[which]
-    level = np.maximum(np.abs(np.nan_to_num(m.mean_x)), np.abs(np.nan_to_num(m.mean_r)))
-    # 1e-14 of the squared level: rounding of float32 data is 1e-15 of it, the noise of a sensor 1e-6.
-    return np.asarray(np.nan_to_num(variance, nan=np.inf) <= 1e-14 * np.maximum(level**2, 1e-6))
+    return np.asarray(variance <= m.smallest_variance)
 
 
 def evaluate(metric: Metric, m: Moments) -> Floats:
     """Value of a metric; NaN where there is no day or where a series that must vary is constant."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(m.n > 0, metric.of(m), np.nan)
+        value = metric.of(m)
+    # A perfect product has a constant error: its RMSE and ubRMSD are a value, without an interval.
     for which in metric.varies:
-        # A perfect product has a constant error: its RMSE and ubRMSD are a value, without an interval.
         if which != "error":
             value = np.where(is_constant(m, which), np.nan, value)
-    return value
-
-
-def ranks(values: Floats) -> Floats:
-    """Mid-ranks 1..n along time, (..., time); ties share their mean rank, NaN stays NaN.
-
-    Spearman's rho is the metric `r` of ranks.
-    """
-    values = np.asarray(values, float)
-    out = np.full(values.shape, np.nan)
-    for index in np.ndindex(values.shape[:-1]):
-        row = values[index]
-        valid = np.isfinite(row)
-        _, inverse, counts = np.unique(row[valid], return_inverse=True, return_counts=True)
-        last = np.cumsum(counts)
-        out[index][valid] = (last - (counts - 1) / 2.0)[inverse]
-    return out
+    return np.asarray(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,20 +37,35 @@ class Moments:
         names = ("n", "mean_x", "mean_r", "var_x", "var_r", "cov", "mean_abs")
         return np.stack([np.asarray(getattr(self, name), float) for name in names])
 
-    @property
+    @cached_property
     def bias(self) -> Floats:
         """Mean of e = x - r."""
         return self.mean_x - self.mean_r
 
-    @property
+    @cached_property
     def var_error(self) -> Floats:
         """Variance of e."""
         return np.maximum(self.var_x + self.var_r - 2.0 * self.cov, 0.0)
 
-    @property
+    @cached_property
     def mse(self) -> Floats:
         """Mean of e squared."""
         return self.var_error + self.bias**2
+
+    @cached_property
+    def std_x(self) -> Floats:
+        """Standard deviation of x."""
+        return np.sqrt(self.var_x)
+
+    @cached_property
+    def std_r(self) -> Floats:
+        """Standard deviation of r."""
+        return np.sqrt(self.var_r)
+
+    @cached_property
+    def smallest_variance(self) -> Floats:
+        """What rounding of float32 data can feign: it is 1e-15 of the squared level, the noise of a sensor 1e-6."""
+        return 1e-14 * np.maximum(np.maximum(self.mean_x**2, self.mean_r**2), 1e-6)
 
 
 @dataclass(frozen=True)
@@ -128,8 +144,10 @@ class Sums:
 
 
 def moments(x: npt.ArrayLike, r: npt.ArrayLike) -> Moments:
-    """Means of x and r, both (..., time), over the days on which both have a value."""
-    product, reference = np.broadcast_arrays(np.asarray(x, float), np.asarray(r, float))
+    """Means of x and r, both (..., time), over the days on which both have a value; sums are float64 of either type."""
+    product, reference = np.broadcast_arrays(*(np.asarray(one) for one in (x, r)))
+    if product.dtype != np.float32 or reference.dtype != np.float32:
+        product, reference = product.astype(np.float64, copy=False), reference.astype(np.float64, copy=False)
     shape, days = product.shape[:-1], product.shape[-1]
     means = kernels.pair_means(product.reshape(-1, days), reference.reshape(-1, days))
     return Moments(*np.asarray(means).reshape(7, *shape))
