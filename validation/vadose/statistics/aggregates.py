@@ -160,7 +160,7 @@ def adjusted(p: npt.ArrayLike, method: Literal["bh", "by"] = "bh") -> Floats:
     ordered = np.take_along_axis(np.where(tested, values, np.inf), order, axis=-1)
     position = np.arange(1, values.shape[-1] + 1)
     harmonic = np.concatenate([[0.0], np.cumsum(1.0 / position)])
-    factor = count * (harmonic[count] if method == "by" else 1.0)
+    factor = np.maximum(count, 1) * (harmonic[count] if method == "by" else 1.0)
     stepped = ordered * factor / position
     smallest = np.minimum(np.minimum.accumulate(stepped[..., ::-1], axis=-1)[..., ::-1], 1.0)
     out = np.empty(values.shape)
