@@ -223,7 +223,7 @@ def _rows(columns: _Columns, choice: Booleans | None, accept_unflagged: bool, as
     of = [set(word.split(",")) for word in columns.words]
     # The value decides whether it is missing, even where the flag says otherwise.
     missing = ~np.isfinite(values) | (values <= MISSING_BELOW) | np.array(["M" in word for word in of])[flags]
-    reason = np.where(missing, "missing", reason)
+    reason[missing] = "missing"
     frozen = np.where(missing, np.nan, np.array([bool(word & _FROZEN) for word in of], float)[flags])
     known = {"frozen": frozen} if dialect != "prefiltered" else {}
     return Rows(stamps, values, reason, read, dict(counts), known), dialect
