@@ -11,6 +11,8 @@ is product minus reference. A status is a code; `words` gives its word.
 - Collocation: `triple(x, y, z)` and `collocate(series (..., N, time), named=, dependent=)` give a `Collocation` with
   error standard deviation, R2, SNR and gain of each member, their intervals and a status for each member;
   `all_triplets` and `spread_of` for many data sets, `error_budget`, `representativeness`.
+- Stability: `monthly_means`, `without_month_climatology`, then `trend` (slope per decade, interval, verdict, power);
+  breaks by `step_at` (declared dates) and `pettitt` (undeclared).
 """
 
 from vadose.statistics.aggregates import adjusted, outcome, weighted_mean, weighted_median
@@ -25,10 +27,21 @@ from vadose.statistics.ranking import kendall_tau, paired_ranks, ranks
 from vadose.statistics.scaling import scale
 from vadose.statistics.status import STATUS, words
 from vadose.statistics.sums import Moments, Sums, moments
+from vadose.statistics.trends import (
+    Break,
+    Step,
+    Trend,
+    monthly_means,
+    pettitt,
+    step_at,
+    trend,
+    without_month_climatology,
+)
 
 __all__ = [
     "METRICS",
     "STATUS",
+    "Break",
     "Budget",
     "Collocation",
     "Difference",
@@ -37,7 +50,9 @@ __all__ = [
     "Metric",
     "Moments",
     "Pairing",
+    "Step",
     "Sums",
+    "Trend",
     "adjusted",
     "all_triplets",
     "anomaly_35d",
@@ -50,19 +65,24 @@ __all__ = [
     "kendall_tau",
     "metric",
     "moments",
+    "monthly_means",
     "moving_mean",
     "on_scale",
     "other_years_climatology",
     "outcome",
     "paired_ranks",
+    "pettitt",
     "ranks",
     "representativeness",
     "scale",
     "spread_of",
+    "step_at",
     "tail_model",
+    "trend",
     "triple",
     "triplets",
     "weighted_mean",
     "weighted_median",
+    "without_month_climatology",
     "words",
 ]

@@ -1,8 +1,9 @@
-"""Quantiles and tail probabilities of Student's t and chi-square for real degrees of freedom."""
+"""Quantiles and tail probabilities of the normal, Student's t and chi-square for real degrees of freedom."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,16 @@ def t_p_value(t: npt.ArrayLike, dof: npt.ArrayLike) -> Floats:
     t = np.abs(np.asarray(t, float))
     p = 2.0 * t_tail(np.nan_to_num(t, nan=0.0, posinf=1e30), np.nan_to_num(np.maximum(dof, 1.0), nan=1.0))
     return np.where(np.isfinite(t) | np.isinf(t), np.clip(p, 0.0, 1.0), np.nan)
+
+
+def normal_quantile(probability: float) -> float:
+    """Quantile of the standard normal distribution."""
+    return NormalDist().inv_cdf(probability)
+
+
+def normal_p_value(z: npt.ArrayLike) -> Floats:
+    """Two-sided p-value of a standard normal; NaN stays NaN."""
+    return t_p_value(z, _LARGEST_DOF)
 
 
 @lru_cache(maxsize=8)
