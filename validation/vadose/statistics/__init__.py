@@ -13,6 +13,8 @@ is product minus reference. A status is a code; `words` gives its word.
   `all_triplets` and `spread_of` for many data sets, `error_budget`, `representativeness`.
 - Stability: `monthly_means`, `without_month_climatology`, then `trend` (slope per decade, interval, verdict, power);
   breaks by `step_at` (declared dates) and `pettitt` (undeclared).
+- One station's events in `vadose.statistics.events` (`drydown_ratio`, `wetups`, `increment_lag`, process signs),
+  `vadose.statistics.droughts` (`dry_days`, `contingency` with POD, FAR, CSI, SEDI) and `memory_ratio`.
 """
 
 from vadose.statistics.aggregates import adjusted, outcome, weighted_mean, weighted_median
@@ -22,6 +24,7 @@ from vadose.statistics.collocation import Collocation, all_triplets, collocate, 
 from vadose.statistics.differences import Difference, back, difference, on_scale
 from vadose.statistics.intervals import Estimate, Pairing, estimate
 from vadose.statistics.longrun import Gaps, tail_model
+from vadose.statistics.memory import Memory, memory_ratio
 from vadose.statistics.metrics import METRICS, Metric, evaluate, metric
 from vadose.statistics.ranking import kendall_tau, paired_ranks, ranks
 from vadose.statistics.scaling import scale
@@ -47,6 +50,7 @@ __all__ = [
     "Difference",
     "Estimate",
     "Gaps",
+    "Memory",
     "Metric",
     "Moments",
     "Pairing",
@@ -63,6 +67,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "kendall_tau",
+    "memory_ratio",
     "metric",
     "moments",
     "monthly_means",

@@ -207,7 +207,7 @@ def _rank_correlations(detrended: Any, significant: float) -> Any:
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _kendall(rows: Any, significant: float) -> Any:
-    """Count, span, slope per step, S, ties, lag-1 autocorrelation of residuals, factor of Hamed and Rao, (7, series)."""
+    """Count, span, slope, S, ties, lag-1 autocorrelation of residuals, factor of Hamed and Rao, (7, series)."""
     series = rows.shape[0]
     out = np.zeros((7, series))
     for s in range(series):
