@@ -203,6 +203,7 @@ def _inside(ascending_or_not: Floats, values: Floats) -> Integers:
     descending = ascending_or_not[0] > ascending_or_not[-1]
     bounds = ascending_or_not[::-1] if descending else ascending_or_not
     position = np.searchsorted(bounds, values, side="right") - 1
-    position = np.where((values < bounds[0]) | (values >= bounds[-1]), -1, position)
+    # Written so that a missing coordinate lies outside, too.
+    position = np.where((values >= bounds[0]) & (values < bounds[-1]), position, -1)
     count = bounds.size - 1
     return np.asarray(np.where(position < 0, -1, count - 1 - position if descending else position), np.int64)

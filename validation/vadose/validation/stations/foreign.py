@@ -10,7 +10,7 @@ import xarray as xr
 
 from vadose.common import InputError
 from vadose.validation.stations.identity import depth_class, distinct, keys
-from vadose.validation.stations.sensor import Site, check_percent, placed
+from vadose.validation.stations.sensor import STAGES, Site, check_percent, placed
 
 SOIL_MOISTURE = "volume_fraction_of_condensed_water_in_soil"
 EPOCH = np.datetime64("1970-01-01", "D")
@@ -50,9 +50,30 @@ def canonical(dataset: xr.Dataset, where: str) -> xr.Dataset:
         dataset, values, others = dataset.expand_dims("station"), values.expand_dims("station"), ["station"]
     station = others[0]
     series = np.asarray(values.transpose(station, time), np.float64) * factor
-    check_percent(series, f"{where}, variable {name}")
+    ids = distinct(_ids(dataset, station))
+    for row, one in zip(series, ids, strict=True):
+        check_percent(row, f"{where}, variable {name}, station {one}")
     days = _days(dataset[time], where)
-    return _assembled(dataset, station, values, *_daily_grid(series, days, f"{where}, variable {name}"), where)
+    impossible = (series < 0.0) | (series > 1.0)
+    counts = np.stack([np.isnan(series).sum(axis=1), impossible.sum(axis=1)], axis=1)
+    possible = np.where(impossible, np.nan, series)
+    grid = _daily_grid(possible, days, f"{where}, variable {name}")
+    return _with_funnel(_assembled(dataset, station, values, *grid, where), counts, dataset.sizes[time])
+
+
+def _with_funnel(dataset: xr.Dataset, rejected: npt.NDArray[np.int64], read: int) -> xr.Dataset:
+    """Counts of the days of each station: those of the file, those with a value, those with a possible one."""
+    missing, impossible = rejected.T
+    there = read - missing
+    count = {"rows_read": np.full_like(missing, read), "not_missing": there}
+    stages = [count.get(stage, np.full_like(missing, read) if at < 3 else there - impossible)
+              for at, stage in enumerate(STAGES)]  # fmt: skip
+    return dataset.assign(
+        funnel=(("station", "stage"), np.stack(stages, axis=1).astype(np.int64)),
+        rejected=(("station", "reason"), rejected.astype(np.int64)),
+    ).assign_coords(
+        stage=("stage", np.array(STAGES, object)), reason=("reason", np.array(["missing", "own_range"], object))
+    )  # fmt: skip
 
 
 def _assembled(

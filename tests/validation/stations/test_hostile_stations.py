@@ -1,0 +1,99 @@
+"""Stations that break expectations go through a whole validation: each has its status, the others their scores."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from vadose.common import InputError
+from vadose.validation.run import run_validation
+from vadose.validation.settings import Settings
+from vadose.validation.stations import open_stations
+
+NAMES = ("nowhere", "swapped", "constant", "single", "negative", "twice", "twice", "a/../b <script>")
+
+
+def hostile(small: Path, path: Path) -> Path:
+    """The good stations, and after them one of each kind of bad ones."""
+    with xr.open_dataset(small / "stations.nc") as opened:
+        good = opened.load()
+    bad = good.isel(station=np.arange(len(NAMES)) % good.sizes["station"]).copy(deep=True)
+    bad = bad.assign_coords(id=("station", np.array(NAMES, object), {"cf_role": "timeseries_id"}))
+    values = bad["soil_moisture"].values
+    bad["lat"].values[0] = np.nan
+    bad["lat"].values[1], bad["lon"].values[1] = bad["lon"].values[1], bad["lat"].values[1]
+    values[2] = 0.25
+    values[3, 1:] = np.nan
+    values[4] = -np.abs(values[4])
+    joined = xr.concat(
+        [good, bad], "station", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+    joined.attrs = good.attrs
+    # The names of the first file are shorter and would cut those of the second.
+    joined["id"].encoding = {}
+    joined.to_netcdf(path)
+    return path
+
+
+def scores(small: Path, stations: Path, out: Path) -> pd.DataFrame:
+    run_validation(Settings(product=("ours", str(small / "ours")), stations=(stations,)), out)
+    return pd.read_parquet(out / "scores.parquet")
+
+
+@pytest.fixture(scope="module")
+def both(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    folder = tmp_path_factory.mktemp("hostile")
+    with_bad = scores(small, hostile(small, folder / "stations.nc"), folder / "bad")
+    return scores(small, small / "stations.nc", folder / "good"), with_bad
+
+
+def rows_of(table: pd.DataFrame, station: str) -> pd.DataFrame:
+    return table[(table["stratum_kind"] == "station") & (table["stratum"] == station) & (table["metric"] == "r")]
+
+
+@pytest.mark.parametrize(
+    ("station", "known"),
+    [
+        ("nowhere", {"no_cell", "no_overlap"}), ("swapped", {"no_cell", "no_overlap"}),
+        ("constant", {"constant_series"}), ("single", {"few_samples", "no_overlap"}),
+        ("negative", {"no_reference", "no_overlap", "few_samples"}),
+    ],
+)  # fmt: skip
+def test_each_kind_of_bad_station_has_a_status_of_its_own(
+    both: tuple[pd.DataFrame, pd.DataFrame], station: str, known: set[str]
+) -> None:
+    rows = rows_of(both[1], station)
+    assert len(rows)
+    assert set(rows["status"]) <= known
+    assert rows["value"].isna().all()
+
+
+def test_two_stations_of_one_name_and_a_hostile_name_are_scored(both: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    for station in ("twice", "twice~2", "a/../b <script>"):
+        assert rows_of(both[1], station)["value"].notna().any()
+
+
+def test_the_scores_of_the_other_stations_do_not_change(both: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    one, two = (table[table["stratum_kind"] == "station"] for table in both)
+    one = one[one["stratum"].str.startswith("net/")].reset_index(drop=True)
+    two = two[two["stratum"].str.startswith("net/")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_values_that_cannot_be_are_counted_and_left_out(small: Path, tmp_path: Path) -> None:
+    dataset = open_stations(hostile(small, tmp_path / "stations.nc"))
+    at = dataset["station_id"].values.tolist().index("negative")
+    assert int(dataset["rejected"].sel(reason="own_range")[at]) == 800
+    assert int(dataset["funnel"].sel(stage="in_series")[at]) == 0
+    assert int(dataset["funnel"].sel(stage="in_series")[0]) == int(np.isfinite(dataset["soil_moisture"][0]).sum())
+
+
+def test_one_station_in_percent_stops_the_run_by_name(small: Path, tmp_path: Path) -> None:
+    with xr.open_dataset(small / "stations.nc") as opened:
+        dataset = opened.load()
+    dataset["soil_moisture"].values[3] *= 100.0
+    dataset.to_netcdf(tmp_path / "stations.nc")
+    with pytest.raises(InputError, match="percent.*station net/s3"):
+        scores(small, tmp_path / "stations.nc", tmp_path / "out")
