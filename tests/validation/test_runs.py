@@ -69,8 +69,8 @@ def scores(run: Path) -> pd.DataFrame:
 def test_a_run_leaves_every_file_with_its_columns(run: Path, scores: pd.DataFrame) -> None:
     names = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
     assert names == [
-        "comparisons.parquet", "diagnostics/curves.parquet", "diagnostics/tables.parquet", "matchups.nc", "run.json", "scores.parquet",
-        "stations.parquet", "verdict.json",
+        "comparisons.parquet", "diagnostics/curves.parquet", "diagnostics/maps.nc", "diagnostics/tables.parquet",
+        "matchups.nc", "run.json", "scores.parquet", "stations.parquet", "verdict.json",
     ]  # fmt: skip
     assert tuple(scores.columns) == COLUMNS
     assert not scores.duplicated(list(KEY)).any()

@@ -69,6 +69,8 @@ class Block:
         Version of each product, and the label of days and stations that are independent.
     thorough
         Whether every metric and stratum is made, as for stations.
+    reference_error
+        Standard error of each station from collocation, (station,), NaN where there is none; None without.
     """
 
     matched: Matched
@@ -81,6 +83,7 @@ class Block:
     versions: tuple[str, ...]
     split: str
     thorough: bool
+    reference_error: Floats | None = None
 
     @functools.cached_property
     def common(self) -> Booleans:
@@ -231,9 +234,11 @@ class Block:
         if self.matched.uncertainty is None:
             return []
         sigma = self.matched.uncertainty.astype(float)
-        removed = self.matched.reference.daily.get("standard_error")
-        if removed is not None:
-            sigma = np.sqrt(sigma**2 + np.where(np.isfinite(removed), removed, 0.0).astype(float) ** 2)
+        stated = self.matched.reference.daily.get("standard_error")
+        if stated is not None:
+            sigma = np.sqrt(sigma**2 + np.nan_to_num(stated).astype(float) ** 2)
+        elif self.reference_error is not None:
+            sigma = np.sqrt(sigma**2 + np.nan_to_num(self.reference_error)[:, None] ** 2)
         error = self.matched.values[0].astype(float) - self.reference_of(self.split)
         everywhere = np.ones(error.shape, bool)
         chosen = {"all": everywhere}

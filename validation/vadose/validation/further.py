@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from vadose.common import Progress
-from vadose.validation import diagnostics, scores
-from vadose.validation.facts import FACT_COLUMNS, facts
+from vadose.validation import collocations, diagnostics, scores
+from vadose.validation.collocations import Members
+from vadose.validation.facts import FACT_COLUMNS, facts, frame
 from vadose.validation.gates import NetworkTrend
-from vadose.validation.opening import Opened
-from vadose.validation.relations import Relation, relations
-from vadose.validation.suite import Tables
+from vadose.validation.maps import MapComparison
+from vadose.validation.relations import IN_SITU, Relation
+from vadose.validation.suite import CLIMATOLOGY, Suite, Tables
+
+# Collocation on maps is drawn, not tested: one triplet, without intervals.
+_TRIPLETS_ON_MAPS = 1
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,54 @@ class Further:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def analyse(opened: Opened, tables: Mapping[str, Tables], progress: Progress) -> Further:
-    """Everything beyond the scores."""
-    known = relations(opened.cards)
+@dataclass
+class _Collected:
+    """Parts of the tables while they are made."""
+
+    scores: list[pd.DataFrame] = field(default_factory=list)
+    curves: list[pd.DataFrame] = field(default_factory=list)
+    facts: list[pd.DataFrame] = field(default_factory=list)
+    maps: list[xr.Dataset] = field(default_factory=list)
+
+
+def analyse(
+    suite: Suite, tables: Mapping[str, Tables], compared: Mapping[str, MapComparison], progress: Progress
+) -> Further:
+    """Everything beyond the scores.
+
+    Parameters
+    ----------
+    suite
+        What was compared.
+    tables
+        What the scores of each reference gave.
+    compared
+        Map comparisons, by the name of the gridded reference.
+    progress
+        Where to report.
+    """
+    out = _Collected(facts=[_relation_facts(suite.relations)])
+    for name, one in tables.items():
+        if one.matched is not None:
+            progress.say(f"collocation at {name}")
+            _collocate(out, suite, one)
+        if name in compared:
+            _map_tables(out, one, compared[name])
+        if one.kind == "cells":
+            out.maps.append(_cell_maps(suite, one))
     return Further(
-        scores=pd.DataFrame(columns=scores.COLUMNS), curves=pd.DataFrame(columns=diagnostics.COLUMNS),
-        facts=pd.concat([_relation_facts(known)], ignore_index=True)[list(FACT_COLUMNS)],
+        scores=_concatenated(out.scores, scores.COLUMNS), curves=_concatenated(out.curves, diagnostics.COLUMNS),
+        facts=pd.concat([*out.facts, frame()], ignore_index=True)[list(FACT_COLUMNS)],
+        maps=xr.merge(out.maps, join="outer", compat="no_conflicts") if out.maps else None,
     )  # fmt: skip
 
 
-def _relation_facts(known: list[Relation]) -> pd.DataFrame:
+def _concatenated(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    filled = [one for one in frames if len(one)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
+
+
+def _relation_facts(known: Sequence[Relation]) -> pd.DataFrame:
     """Product by product: the class of their relation, and what they share."""
     rows: dict[str, dict[str, Any]] = {}
     for one in known:
@@ -47,3 +90,76 @@ def _relation_facts(known: list[Relation]) -> pd.DataFrame:
         rows.setdefault(one.one, {})[one.other] = one.kind + shared
         rows.setdefault(one.other, {})[one.one] = one.kind + shared
     return facts("product_relations", rows)
+
+
+def members_of(suite: Suite, tables: Tables) -> Members | None:
+    """The data sets of a reference that may be collocated; None with fewer than three."""
+    matched, r = tables.matched, tables.r
+    assert matched is not None, "series that fit into memory"
+    assert r is not None, "the reference of these series"
+    rows = [row for row, name in enumerate(matched.names) if name != CLIMATOLOGY and row in tables.present]
+    names = [matched.names[row] for row in rows]
+    truth = IN_SITU if tables.kind == "stations" else tables.reference
+    if len(names) < 2:
+        return None
+    return Members((*names, truth), np.concatenate([matched.values[rows].astype(float), r[None]]), suite.relations)
+
+
+def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
+    members = members_of(suite, tables)
+    if members is None:
+        return
+    stations = tables.stations["station_id"].to_numpy(str)
+    on_stations = tables.kind == "stations"
+    ours, model = suite.product.name, suite.options.interval
+    keys = tables.keys
+    versions = {product.name: product.version for product in suite.products}
+    most = collocations.MOST_TRIPLETS if on_stations else _TRIPLETS_ON_MAPS
+    found = list(collocations.collocated(members, ours, model, intervals=on_stations, most=most))
+    for one in found:
+        out.scores.append(
+            collocations.score_rows(one, keys, versions, tables.network, stations, stations_too=on_stations)
+        )
+    out.facts.append(collocations.validity_facts(tables.reference, found))
+    if on_stations:
+        rows = collocations.budgets(members, ours, keys, suite.product.version, tables.network, stations, model)
+        out.scores.append(rows.scores)
+        out.facts.append(rows.facts)
+        tables.stations["representativeness"] = collocations.station_classes(found, len(stations))
+
+
+def _map_tables(out: _Collected, tables: Tables, compared: MapComparison) -> None:
+    keys = {name: {**tables.keys, "product": name, "version": tables.versions[name]} for name in compared.names}
+    out.scores.append(compared.rows(keys))
+    out.curves.append(compared.curves())
+    detail = {
+        f"{compared.reference} {name}": {"std_below_coarse_cell": value} for name, value in compared.detail().items()
+    }
+    out.facts.append(facts("map_detail", detail) if detail else frame())
+    out.maps.append(compared.dataset())
+
+
+def _cell_maps(suite: Suite, tables: Tables) -> xr.Dataset:
+    """Scores of every cell of a gridded reference on the window of its own grid."""
+    table, name = tables.stations, tables.reference
+    lat, lon = (np.unique(table[key].to_numpy(float)) for key in ("lat", "lon"))
+    lat = lat[::-1]
+    row = np.searchsorted(-lat, -table["lat"].to_numpy(float))
+    column = np.searchsorted(lon, table["lon"].to_numpy(float))
+    products = [product.name for product in suite.products]
+    data: dict[str, Any] = {}
+    dims = ("product", f"cell_lat_{name}", f"cell_lon_{name}")
+    for case, scored in tables.found.scored.items():
+        if case.averaged or case.subset != "common" or case.scaling != "none" or case.row >= len(products):
+            continue
+        for one in scored:
+            key = f"cell_{one.metric.name}{'' if one.signal == 'raw' else '_' + one.signal}_{name}"
+            if key not in data:
+                data[key] = (dims, np.full((len(products), lat.size, lon.size), np.nan, np.float32))
+            data[key][1][case.row, row, column] = one.estimate.value
+    coords = {
+        "product": np.array(products, object),
+        dims[1]: (dims[1], lat, {"standard_name": "latitude", "units": "degrees_north"}),
+        dims[2]: (dims[2], lon, {"standard_name": "longitude", "units": "degrees_east"}),
+    }  # fmt: skip
+    return xr.Dataset(data, coords=coords)

@@ -47,6 +47,8 @@ class Reference:
         Further series where the stations have them, (station, time): `precipitation`, `frozen`, `standard_error`.
     cells
         For a gridded reference: the edges of each station's cell, (station, 4): south, north, west, east; else None.
+    flat
+        For a gridded reference: flat index of each station's cell in its own grid; else None.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Reference:
     utc_offsets: npt.NDArray[np.float64]
     daily: Mapping[str, Floats] = field(default_factory=dict)
     cells: npt.NDArray[np.float64] | None = None
+    flat: Integers | None = None
 
     @property
     def footprint(self) -> str:
@@ -72,6 +75,7 @@ class Reference:
             conventions=tuple(self.conventions[one] for one in keep), utc_offsets=self.utc_offsets[keep],
             daily={name: one[keep] for name, one in self.daily.items()},
             cells=None if self.cells is None else self.cells[keep],
+            flat=None if self.flat is None else self.flat[keep],
         )  # fmt: skip
 
 
@@ -291,6 +295,7 @@ def cell_reference(product: Product, other: Product, progress: Progress = silent
     return Reference(
         other.name, "cells", table, series.days, series.values[filled],
         (other.day_convention,) * len(table), np.zeros(len(table)), cells=cell_edges(other, flat[filled]),
+        flat=flat[filled],
     )  # fmt: skip
 
 

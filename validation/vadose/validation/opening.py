@@ -17,6 +17,7 @@ from vadose.validation.audit import find_ledger
 from vadose.validation.cards import Card, load_card
 from vadose.validation.products import Product, open_product
 from vadose.validation.recipes import Recipe, load_recipe
+from vadose.validation.relations import relations
 from vadose.validation.settings import Settings
 from vadose.validation.suite import Suite
 
@@ -32,7 +33,6 @@ class Opened:
     suite: Suite
     references: tuple[Product, ...]
     recipe: Recipe | None
-    cards: dict[str, Card | None] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -60,7 +60,7 @@ def open_all(settings: Settings) -> Opened:
     one = Suite(
         product=ours, previous=opened[settings.previous[0]] if settings.previous else None,
         rivals=tuple(opened[name] for name, _ in settings.rivals), ledger=find_ledger(ours.path, settings.models),
-        options=settings.options,
+        options=settings.options, relations=tuple(relations({name: product.card for name, product in opened.items()})),
     )  # fmt: skip
     identity = {
         "schema_version": SCHEMA_VERSION,
@@ -76,9 +76,8 @@ def open_all(settings: Settings) -> Opened:
         "hidden": file_sha256(settings.hidden) if settings.hidden else None,
         "settings": {**settings.options.stated(), "maps": settings.maps},
     }  # fmt: skip
-    stated = {name: product.card for name, product in opened.items()}
     references = tuple(opened[name] for name, _ in settings.references)
-    return Opened(one, references, recipe, stated, identity)
+    return Opened(one, references, recipe, identity)
 
 
 def _cards(given: Sequence[str], names: Sequence[str]) -> dict[str, Card]:

@@ -84,23 +84,24 @@ class Regridder:
         Parameters
         ----------
         values
-            (..., row, column) on the source grid, NaN = missing.
+            (row, column, ...) on the source grid, NaN = missing.
         least
             Share of a target cell's area that must have values, else it is NaN.
         """
         fields = np.asarray(values, float)
-        flat = fields.reshape(-1, *fields.shape[-2:])
-        out = np.empty((len(flat), *self.area.shape))
-        for number, field in enumerate(flat):
-            known = np.isfinite(field)
-            weight = self._spread(known.astype(float))
-            total = self._spread(np.where(known, field, 0.0))
-            enough = weight >= np.maximum(least * self.area, 1e-15)
-            out[number] = np.where(enough, total / np.where(weight > 0, weight, 1.0), np.nan)
-        return out.reshape(*fields.shape[:-2], *self.area.shape)
+        known = np.isfinite(fields)
+        weight = self._spread(known.astype(float))
+        total = self._spread(np.where(known, fields, 0.0))
+        area = self.area.reshape(*self.area.shape, *[1] * (fields.ndim - 2))
+        enough = weight >= np.maximum(least * area, 1e-15)
+        return np.asarray(np.where(enough, total / np.where(weight > 0, weight, 1.0), np.nan))
 
-    def _spread(self, field: Floats) -> Floats:
-        return np.asarray((self.columns @ (self.rows @ field).T).T)
+    def _spread(self, fields: Floats) -> Floats:
+        rows, columns, *rest = fields.shape
+        by_row = (self.rows @ fields.reshape(rows, -1)).reshape(-1, columns, int(np.prod(rest, dtype=int)))
+        turned = np.ascontiguousarray(by_row.transpose(1, 0, 2)).reshape(columns, -1)
+        out = (self.columns @ turned).reshape(-1, by_row.shape[0], by_row.shape[2]).transpose(1, 0, 2)
+        return np.asarray(out).reshape(*self.area.shape, *rest)
 
 
 def overlapped(geometry: Geometry, cells: Floats) -> tuple[Integers, Integers, Floats]:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vadose.common import Progress, UsageError, read_json, silent, whole_directory
+from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_directory
 from vadose.validation import further
 from vadose.validation.evidence import evidence_of
 from vadose.validation.gates import verdict
 from vadose.validation.hidden import hidden_values
+from vadose.validation.maps import MapComparison, compare_maps, window_of
 from vadose.validation.matching import Reference, cell_reference, station_references
 from vadose.validation.opening import Opened, open_all
 from vadose.validation.products import Product
 from vadose.validation.run_files import Results, write_run
 from vadose.validation.settings import STATIONS, Settings
-from vadose.validation.sources import CellSource, MapReference, Streamed, fingerprinted, kept, map_reference, spill
+from vadose.validation.sources import (
+    CellSource,
+    Kept,
+    MapReference,
+    Streamed,
+    fingerprinted,
+    kept,
+    map_reference,
+    spill,
+    streamed,
+    taken,
+)
 from vadose.validation.stations import open_stations
 from vadose.validation.suite import Tables, evaluate
 
@@ -68,23 +80,60 @@ def run_validation(
 def _results(settings: Settings, opened: Opened, work: Path, progress: Progress) -> Results:
     one = opened.suite
     stations = _station_references(settings, opened)
-    small, large = _gridded_references(settings, opened, stations, work, progress)
-    read = kept(one.products, [*stations, *small], work, progress) if stations or small else None
+    small, large = _gridded_references(settings, opened, work, progress)
+    references = [*stations, *small]
+    read = kept(one.products, references, work, progress) if references else None
+    spilled = _spilled(one.products, work, progress) if large else {}
     tables: dict[str, Tables] = {}
-    for reference in [*stations, *small]:
+    compared: dict[str, MapComparison] = {}
+    left_out: dict[str, str] = {}
+    for reference in references:
         assert read is not None, "what was read belongs to these references"
-        tables[reference.name] = evaluate(one, reference, read, progress)
+        try:
+            tables[reference.name] = evaluate(one, reference, read, progress)
+        except InputError as error:
+            # One class of stations without a common day is no reason to lose the others.
+            if reference.kind == "cells" or len(references) + len(large) == 1:
+                raise
+            progress.say(f"{reference.name} is left out: {error}")
+            left_out[reference.name] = str(error)
     for source in large:
-        spilled = _spilled([*one.products], work, progress)
         tables[source.name] = evaluate(one, source, Streamed(one.products, spilled), progress)
+    if settings.maps:
+        for other in opened.references:
+            found = _maps(other, opened, tables[other.name], read, small, spilled, progress)
+            compared |= {other.name: found} if found is not None else {}
+    if not tables:
+        raise InputError("nothing could be compared", why="; ".join(left_out.values()))
     target = opened.recipe.target if opened.recipe else None
     taught = next((product.name for product in opened.references if product.variable == target), None)
-    found = further.analyse(opened, tables, progress)
-    evidence = evidence_of(one, tables, taught, found.trends, hidden_values(settings, one, stations, progress))
+    more = further.analyse(one, tables, compared, progress)
+    evidence = evidence_of(one, tables, taught, more.trends, hidden_values(settings, one, stations, progress))
     judged = verdict(
         opened.recipe.gates if opened.recipe else (), evidence, opened.recipe.waivers if opened.recipe else ()
     )
-    return Results(tables, judged, evidence.headline[0], found)
+    more.notes["references_left_out"] = left_out
+    return Results(tables, judged, evidence.headline[0], more)
+
+
+def _maps(
+    other: Product, opened: Opened, tables: Tables, read: Kept | None, small: Sequence[Reference],
+    spilled: Mapping[str, CellSource], progress: Progress,
+) -> MapComparison | None:  # fmt: skip
+    """Maps of the products with values against one gridded reference; None where one is no map."""
+    products = [opened.suite.products[row] for row in tables.present if row < len(opened.suite.products)]
+    held = next((one for one in small if one.name == other.name), None)
+    cells = {product.name: product.all_cells() for product in (*products, other)}
+    take = streamed(spilled)
+    if held is not None and held.flat is not None:
+        assert read is not None, "a small reference was read"
+        cells = {product.name: read.read[product.name].cells for product in products} | {other.name: held.flat}
+        take = taken(read.read, small)
+    windows = [window_of(product, cells[product.name]) for product in (*products, other)]
+    known = [one for one in windows if one is not None]
+    if len(known) < len(windows) or len(known) < 2:
+        return None
+    return compare_maps(known, take, tables.days, progress)
 
 
 def _station_references(settings: Settings, opened: Opened) -> list[Reference]:
@@ -96,7 +145,7 @@ def _station_references(settings: Settings, opened: Opened) -> list[Reference]:
 
 
 def _gridded_references(
-    settings: Settings, opened: Opened, stations: Sequence[Reference], work: Path, progress: Progress
+    settings: Settings, opened: Opened, work: Path, progress: Progress
 ) -> tuple[list[Reference], list[MapReference]]:
     """Gridded references that fit into memory, read, and those that are streamed."""
     small: list[Reference] = []

@@ -142,7 +142,7 @@ def score(
             yield from _score(x, r, metrics, signal, network, intervals, model)
         if "rho" in names:
             matched = np.isfinite(x) & np.isfinite(r)
-            a, b = (ranks(np.where(matched, one, np.nan)) for one in (x, r))
+            a, b = (np.asarray(ranks(np.where(matched, one, np.nan)), np.float64) for one in (x, r))
             yield from _score(a, b, [RHO], signal, network, intervals, model)
 
 

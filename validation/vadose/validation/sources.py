@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
 from vadose.validation.extraction import Series, extract, file_days, pieces_of, windows_of
+from vadose.validation.maps import Take
 from vadose.validation.matching import (
     CellSeries,
     Reference,
@@ -135,6 +136,40 @@ def _loaded(file: Path) -> CellSeries:
         optional = [arrays.get(name) for name in ("uncertainty", "filled")]
         series = Series(days, arrays["values"], optional[0], arrays["flagged"], optional[1])
         return CellSeries(arrays["cells"], series)
+
+
+def taken(read: Mapping[str, CellSeries], references: Sequence[Reference]) -> Take:
+    """Series of cells out of what is in memory; NaN for cells that were not read."""
+    every = dict(read)
+    for one in references:
+        if one.flat is not None:
+            every[one.name] = CellSeries(
+                one.flat, Series(one.days, one.values, None, np.zeros(one.flat.size, np.int64))
+            )
+
+    def take(product: Product, cells: Integers) -> Series:
+        source = every[product.name]
+        order = np.argsort(source.cells, kind="stable")
+        known = source.cells[order]
+        at = np.minimum(np.searchsorted(known, cells), max(known.size - 1, 0))
+        there = known[at] == cells if known.size else np.zeros(cells.size, bool)
+        values = np.full((cells.size, source.series.days.size), np.nan, np.float32)
+        values[there] = source.series.values[order[at[there]]]
+        return replace(source.series, values=values, uncertainty=None, filled=None)
+
+    return take
+
+
+def streamed(spilled: Mapping[str, CellSource]) -> Take:
+    """Series of cells read when they are asked for."""
+
+    def take(product: Product, cells: Integers) -> Series:
+        if product.name in spilled:
+            return spilled[product.name].take(cells)
+        columns = product.geometry.shape[1]
+        return extract(product, cells // columns, cells % columns)
+
+    return take
 
 
 @dataclass(frozen=True)

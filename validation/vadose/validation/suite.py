@@ -16,11 +16,13 @@ from vadose.validation import blocks, calibration
 from vadose.validation.audit import Ledger, global_index, seen, station_labels, upstream_labels
 from vadose.validation.blocks import Block, Scores
 from vadose.validation.calibration import Hits
+from vadose.validation.collocations import Members, reference_error
 from vadose.validation.lags import Shift, shift
 from vadose.validation.matching import CellSeries, Matched, Reference, clusters, match, trimmed
 from vadose.validation.network import Network
 from vadose.validation.options import Options
 from vadose.validation.products import Product
+from vadose.validation.relations import IN_SITU, Relation
 from vadose.validation.sources import MapReference
 from vadose.validation.station_table import INDEPENDENT, UNKNOWN, station_groups, station_table
 
@@ -47,6 +49,8 @@ class Suite:
         What our model learnt from, or None.
     options
         How to score.
+    relations
+        How the products and gridded references depend on each other.
     """
 
     product: Product
@@ -54,6 +58,7 @@ class Suite:
     rivals: tuple[Product, ...]
     ledger: Ledger | None
     options: Options = field(default_factory=Options)
+    relations: tuple[Relation, ...] = ()
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -72,8 +77,11 @@ class Tables:
 
     Attributes
     ----------
-    reference, kind, names
-        Name, `stations` or `cells`, and the products in the order of their rows, ours first.
+    reference, kind, names, present
+        Name, `stations` or `cells`, the products in the order of their rows, ours first, and the positions of those
+        with a day in common.
+    keys, versions, days
+        `reference` and `split` of the rows, the version of each product, and the days of the comparison.
     scores, comparisons, stations, curves
         Tables of the run.
     hits
@@ -97,6 +105,10 @@ class Tables:
     reference: str
     kind: str
     names: tuple[str, ...]
+    present: tuple[int, ...]
+    keys: Mapping[str, str]
+    versions: Mapping[str, str]
+    days: npt.NDArray[np.datetime64]
     scores: pd.DataFrame
     comparisons: pd.DataFrame
     stations: pd.DataFrame
@@ -139,11 +151,24 @@ def evaluate(suite: Suite, reference: Reference | MapReference, read: Reader, pr
     block = None
     for rows in progress.track(parts, f"scoring at {reference.name}", len(parts)):
         block = whole.block(rows, read, present)
+        block = replace(block, reference_error=_reference_error(suite, block) if whole.thorough else None)
         found.append(block.score())
         stations.append(station_table(block, whole.labels, rows, whole.suite.product))
     assert block is not None, "a reference has at least one station"
     everything = blocks.joined(found)
     return _tables(whole, everything, pd.concat(stations, ignore_index=True), block if len(parts) == 1 else None, block)
+
+
+def _reference_error(suite: Suite, block: Block) -> Floats | None:
+    """Error of the stations from collocation, where stations state none and the audit allows a triplet."""
+    if block.matched.uncertainty is None or "standard_error" in block.matched.reference.daily:
+        return None
+    rows = [row for row in block.present if block.matched.names[row] != CLIMATOLOGY]
+    if len(rows) < 2:
+        return None
+    names = (*(block.matched.names[row] for row in rows), IN_SITU)
+    values = np.concatenate([block.matched.values[rows].astype(float), block.reference_of(block.split)[None]])
+    return reference_error(Members(names, values, suite.relations), suite.product.name, suite.options.interval)
 
 
 @dataclass(frozen=True)
@@ -285,7 +310,9 @@ def _tables(whole: _Reference, found: Scores, stations: pd.DataFrame, only: Bloc
         "day_shift_suspected": sorted(name for name, one in shifts.items() if one.status == "day_shift"),
     }  # fmt: skip
     return Tables(
-        reference=reference.name, kind=reference.kind, names=names, scores=rows,
+        reference=reference.name, kind=reference.kind, names=names, present=last.present,
+        keys={"reference": reference.name, "split": suite.split},
+        versions=dict(zip(names, last.versions, strict=False)), days=last.matched.reference.days, scores=rows,
         comparisons=blocks.comparison_rows(found, whole.network, names, reference.name, stations_too=every),
         stations=stations, curves=pd.concat(curves, ignore_index=True),
         hits=tuple(one.hits(2) for one in found.stated) if found.stated else None, shifts=shifts,
@@ -321,7 +348,7 @@ def _shift_rows(shifts: Mapping[str, Shift], found: Scores, block: Block) -> pd.
 def _stated_rows(found: Scores, block: Block) -> pd.DataFrame:
     """Scores of the stated uncertainty in every class."""
     sample = next(iter(found.samples.values()))
-    removed = "standard_error" in block.matched.reference.daily
+    removed = "standard_error" in block.matched.reference.daily or block.reference_error is not None
     status = calibration.REMOVED if removed else calibration.NOT_REMOVED
     rows = []
     for stated in found.stated:
