@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from vadose.common import InputError, UsageError
+from vadose.validation.run import run_validation
+from vadose.validation.settings import Settings
 from vadose.validation.stations import companion, open_stations, read_stations, write_stations
 from vadose.validation.stations.sites import area, clipped, projected, voronoi_weights
 from vadose.validation.stations.smap_cvs import plain_mean, spatial_error, station_means, upscale
@@ -77,7 +81,7 @@ def test_the_standard_error_of_equal_weights_is_the_textbook_one() -> None:
     np.testing.assert_allclose(finite, expected * np.sqrt(0.75), rtol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@limits(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 12))
 def test_voronoi_weights_are_the_shares_of_the_nearest_points(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
@@ -201,12 +205,17 @@ def test_cell_36_km_is_where_the_grid_puts_it() -> None:
 MATCHUP = "NSIDC-0712_16013603_SMAPL2SMP_R13080_20150401_20150410.txt"
 
 
-def matchup(folder: Path, name: str = MATCHUP, title: str = "Walnut Gulch, Lat: 31.75 Lon: -110.03") -> Path:
+def matchup(
+    folder: Path, name: str = MATCHUP, title: str = "Walnut Gulch, Lat: 31.75 Lon: -110.03", days: int = 0
+) -> Path:
     rows = [
         "1, 2015, 04, 01, 12, 54, 0.120, 0.150, 0", "1, 2015, 04, 02, 13, 10, -9999, 0.160, 0",
         "1, 2015, 04, 04, 12, 40, 0.140, -9999, 7", "1, 2015, 04, 06, 12, 40, 0.145, 0.190, 1",
         "1, 2015, 13, 06, 12, 40, 0.145, 0.190, 0",
     ]  # fmt: skip
+    rows += [
+        f"1, 2016, 01, {day + 1:02d}, 12, 50, {0.1 + day / 500:.4f}, {0.12 + day / 600:.4f}, 0" for day in range(days)
+    ]
     head = [title, "ID, Yr, Mo, Day, Hr, Min, WASM, SM-1, Q-FLG-1", "-, -, -, -, -, -, m3/m3, m3/m3, N/A"]
     folder.mkdir(exist_ok=True)
     (folder / name).write_text("\n".join([*head, *rows]))
@@ -245,3 +254,18 @@ def test_the_smap_column_becomes_a_time_series_file_of_its_own(tmp_path: Path) -
     back = open_stations(tmp_path / "smap.nc")
     assert back["station_id"].values.tolist() == dataset["station_id"].values.tolist()
     np.testing.assert_array_equal(back["soil_moisture"], dataset["companion"])
+
+
+def test_the_smap_column_is_scored_against_its_site(tmp_path: Path) -> None:
+    dataset = read_stations([matchup(tmp_path / "m", days=31)])
+    rival = companion(dataset)
+    assert rival is not None
+    for made, name in ((dataset, "site.nc"), (rival, "smap.nc")):
+        write_stations(made, tmp_path / name)
+    settings = Settings(product=("smap", str(tmp_path / "smap.nc")), stations=(tmp_path / "site.nc",))
+    run_validation(settings, tmp_path / "run")
+    table = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    rows = table[table["stratum"].str.contains("16013603") & (table["product"] == "smap") & (table["signal"] == "raw")]
+    assert int(rows[rows["metric"] == "bias"]["n"].iloc[0]) == 32
+    expected = [0.03, *(0.02 + day / 600 - day / 500 for day in range(31))]
+    assert float(rows[rows["metric"] == "bias"]["value"].iloc[0]) == pytest.approx(np.mean(expected), abs=1e-6)

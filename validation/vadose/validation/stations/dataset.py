@@ -256,20 +256,25 @@ def station_days(dataset: xr.Dataset) -> npt.NDArray[np.datetime64]:
 def companion(dataset: xr.Dataset) -> xr.Dataset | None:
     """The satellite values that a source gives beside its stations, as a CF `timeSeries` file of their own.
 
-    None where no station has any. Stations, ids and days are those of the dataset, so that the two can be compared.
+    None where no station has any. Stations, ids and days are those of the dataset, and the file says layer and day
+    convention, so that it can be given to a validation as a rival.
     """
     if "companion" not in dataset:
         return None
     names = ("station_id", "key", "network", "station_name", "lat", "lon", "depth_from", "depth_to", "licence",
              "redistributable", "depth_class", "footprint_kind", "utc_offset", "day_convention")  # fmt: skip
     has = np.flatnonzero(np.isfinite(dataset["companion"].values).any(axis=1))
-    out = (
-        dataset[[name for name in names if name in dataset]]
-        .assign(soil_moisture=dataset["companion"])
-        .isel(station=has)
-    )
+    kept = [name for name in names if name in dataset]
+    out = dataset[kept].assign(soil_moisture=dataset["companion"]).isel(station=has)
+    morning = bool((out["day_convention"].values.astype(str) == "solar06").all())
+    out["soil_moisture"].attrs = {
+        **_BESIDE["companion"], "long_name": "satellite soil moisture beside the station, 0-5 cm",
+        "comment": "values hold at 06:00 local mean solar time" if morning else "values of all overpasses of the day",
+        "coordinates": "lat lon station_id",
+    }  # fmt: skip
     out.attrs = {
         "Conventions": "CF-1.11", "featureType": "timeSeries", "vadose_stations": LAYOUT,
         "title": "satellite soil moisture matched to stations by their source",
+        "license": "; ".join(sorted(set(out["licence"].values.astype(str)))),
     }  # fmt: skip
     return out
