@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vadose.common import InputError
@@ -447,3 +448,37 @@ def test_rows_without_a_provider_flag_are_good_rows(vadose_data: Path, funnel: A
 def test_a_file_that_is_no_data_is_ignored_and_counted(vadose_data: Path) -> None:
     with pytest.raises(InputError, match="none of ismn"):
         read_stations([vadose_data / "ismn_fixtures" / "malformed"])
+
+
+FLAGS = ("G", "U", "M", "D01", "C03,D06", "G,D10", "Q99x", "")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 60), st.sampled_from((0.2, 0.3, -0.1, 1.5, -9999.0)), st.sampled_from(FLAGS),
+            st.sampled_from(("", "M", "a b c d")),
+        ),
+        min_size=1, max_size=60,
+    )
+)  # fmt: skip
+def test_whatever_the_rows_are_each_ends_in_one_counter(
+    tmp_path: Path, funnel: Any, found: list[tuple[int, float, str, str]]
+) -> None:
+    lines = ["2015/01/01 00:00 0.2 G M", "2015/01/01 01:00 0.2 G M"]
+    lines += [f"2015/01/{1 + k // 24:02d} {k % 24:02d}:00 {value:.4f} {flag} {rest}" for k, value, flag, rest in found]
+    dataset = read_stations([write(tmp_path, lines)])
+    assert funnel.stages(dataset)["rows_read"] == len(lines)
+    funnel.check(dataset)
+
+
+def test_daily_means_are_those_of_pandas(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    stamps = np.datetime64("2015-01-01T00", "h") + np.sort(rng.choice(24 * 30, 24 * 26, replace=False))
+    values = rng.uniform(0.1, 0.4, stamps.size).round(4)
+    lines = [f"{str(s).replace('-', '/').replace('T', ' ')}:00 {v} G M" for s, v in zip(stamps, values, strict=True)]
+    dataset = read_stations([write(tmp_path, lines)])
+    frame = pd.Series(values, pd.DatetimeIndex(stamps.astype("M8[ns]"))).resample("1D")
+    expected = frame.mean().where(frame.count() >= 18)
+    np.testing.assert_allclose(dataset["soil_moisture"].values[0], expected, atol=1e-6)

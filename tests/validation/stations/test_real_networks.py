@@ -11,6 +11,8 @@ import pytest
 import xarray as xr
 import yaml
 
+from vadose.validation.run import run_validation
+from vadose.validation.settings import Settings
 from vadose.validation.stations import read_stations, station_days
 from vadose.validation.stations.uscrn import COLUMNS, DEPTHS_CM
 
@@ -263,3 +265,67 @@ def test_walnut_gulch_percent_local_time_and_repeated_stamps_are_read(
     assert int(enough.sum()) == 365
     assert (mean.mean(), mean.min(), mean.max()) == pytest.approx((0.1262, 0.0630, 0.2479), abs=2e-4)
     assert str(station_days(dataset)[enough][mean.argmax()]) == "2019-03-12"
+
+
+def window_file(path: Path, table: dict[str, pd.Series], places: dict[str, tuple[float, float]]) -> Path:
+    """Window means at the middle day of each window, as a user of xarray writes series of points."""
+    frame = pd.DataFrame(table)
+    names = list(frame.columns)
+    attributes = {
+        "standard_name": "volume_fraction_of_condensed_water_in_soil", "units": "m3 m-3",
+        "long_name": "soil moisture, 0-5 cm",
+    }  # fmt: skip
+    xr.Dataset(
+        {"soil_moisture": (("station", "time"), frame.to_numpy().T, attributes)},
+        coords={
+            "time": frame.index.to_numpy(), "id": ("station", np.array(names, object), {"cf_role": "timeseries_id"}),
+            "lat": ("station", [places[name][0] for name in names], {"standard_name": "latitude"}),
+            "lon": ("station", [places[name][1] for name in names], {"standard_name": "longitude"}),
+        },
+        attrs={"featureType": "timeSeries"},
+    ).to_netcdf(path)  # fmt: skip
+    return path
+
+
+def test_the_suite_scores_yanco_as_published_with_intervals(
+    yanco: dict[str, Any], vadose_data: Path, tmp_path: Path
+) -> None:
+    columns: dict[str, dict[str, pd.Series]] = {"smap": {}, "era5": {}, "site": {}}
+    places = {}
+    for name, cell in CELLS.items():
+        table = windows(vadose_data, cell)
+        middle = pd.to_datetime(table["start"].astype(str)) + pd.Timedelta(days=1)
+        reference = in_windows(series(yanco["mean"], site_of(yanco["mean"], name)), table)
+        for kind, values in (("smap", table["soil_moisture"]), ("era5", table["era5_swvl1"]), ("site", reference)):
+            columns[kind][name] = pd.Series(np.asarray(values), middle.to_numpy())
+        places[name] = (float(table["latitude"].iloc[0]), float(table["longitude"].iloc[0]))
+    files = {kind: window_file(tmp_path / f"{kind}.nc", table, places) for kind, table in columns.items()}
+    settings = Settings(
+        product=("smap", str(files["smap"])), rivals=(("era5", str(files["era5"])),), stations=(files["site"],)
+    )
+    run_validation(settings, tmp_path / "run")
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    own = scores[scores["subset"].eq("own") & scores["signal"].eq("raw") & scores["stratum_kind"].eq("station")]
+    rows = own.set_index(["product", "stratum", "metric"])
+    for name, ((count, r, bias, ubrmsd), era5) in PUBLISHED.items():
+        found = {metric: rows.loc[("smap", name, metric)] for metric in ("r", "bias", "ubrmsd")}
+        assert int(found["r"]["n"]) == count
+        assert [float(one["value"]) for one in found.values()] == pytest.approx([r, bias, ubrmsd], abs=1e-4)
+        assert all(one["ci_low"] < one["value"] < one["ci_high"] for one in found.values())
+        assert float(rows.loc[("era5", name, "r")]["value"]) == pytest.approx(era5, abs=1e-4)
+
+
+def test_field_means_of_nebraska_have_errors_from_their_limits(vadose_data: Path, tmp_path: Path, funnel: Any) -> None:
+    error = {"lower": "lower", "upper": "upper", "kind": "limits", "sigmas": 1.96}
+    mapping = {
+        "network": "CSP", "licence": "CC0-1.0", "redistributable": True, "station_column": "site", "checks": [],
+        "footprint_kind": "cosmic-ray", "time": {"column": "date", "utc_offset": -6, "day": "local_standard"},
+        "values": [{"column": "swc", "units": "m3 m-3", "depth_m": [0.0, 0.3], "uncertainty": error}],
+    }  # fmt: skip
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump(mapping))
+    dataset = read_stations([vadose_data / "cosmos" / "nebraska_csp_daily_swc.csv"], mapping=tmp_path / "m.yaml")
+    assert [funnel.stages(dataset, k)["in_series"] for k in range(3)] == [1052, 1138, 2970]
+    assert set(dataset["status"].values.tolist()) == {"no_coordinates"}
+    first = dataset["standard_error"].values[0]
+    assert float(first[np.isfinite(first)][0]) == pytest.approx((0.290454685 - 0.203852827) / 2 / 1.96, abs=1e-6)
+    funnel.check(dataset)

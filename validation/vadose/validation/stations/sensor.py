@@ -42,6 +42,8 @@ MINUTES_PER_DAY = 1440
 # Sources write -999, -9999 and the like where they know no coordinate.
 NO_COORDINATE = -900.0
 COSMIC_RAY = "cosmic-ray"
+# Probes with a mean above this, as over peat, are not to be taken as truth.
+TOO_WET = 0.6
 CORE_SITE = "core-site"
 
 
@@ -175,6 +177,8 @@ class Sensor:
             return self.site.place_status
         if self.good_days == 0:
             return "no_complete_day"
+        if self.site.footprint_kind == COSMIC_RAY and float(np.nanmean(self.values)) > TOO_WET:
+            return "too_wet"
         lacking = self.origin.static_expected and not self.origin.static
         return "metadata_missing" if lacking else "ok"
 
