@@ -84,3 +84,12 @@ def test_only_the_interval_of_the_shape_asked_for_comes_back() -> None:
     assert found.value.shape == found.status.shape == (2, 3)
     assert (found.ci_low < found.value).all()
     assert (found.value < found.ci_high).all()
+
+
+def test_the_corrected_difference_has_the_level_of_the_process_on_short_slow_records() -> None:
+    noise = np.random.default_rng(7).standard_normal((400, 1200))
+    error = signal.lfilter([1.0], [1.0, -0.95], noise, axis=1)[:, 800:] * np.sqrt(1 - 0.95**2)
+    pairing = Pairing.of(0.25 + error, np.full(error.shape, 0.25))
+    plain, corrected = np.sqrt(pairing.moments.var_error), pairing.corrected_ubrmsd
+    assert np.exp(np.mean(np.log(plain))) < 0.93
+    assert np.exp(np.nanmean(np.log(corrected))) == pytest.approx(1.0, abs=0.06)

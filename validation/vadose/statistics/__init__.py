@@ -3,7 +3,8 @@
 Arrays have time as their last axis, one value a day, NaN where unmatched. Soil moisture is in m3 m-3 and an error
 is product minus reference. A status is a code; `words` gives its word.
 
-- Scores: `moments`, `METRICS`, `evaluate`; `Pairing` and `estimate` with intervals; `Sums` that can be added.
+- Scores: `moments`, `METRICS`, `evaluate`; `Pairing` and `estimate` with intervals; `spearman` (rho), `kendall`
+  (tau) and `memory_ratio`; `bootstrap` for what has no influence series; `Sums` that can be added.
 - Intervals rest on `vadose.statistics.longrun`: `tail_model` (default), `lag1`, `ar2`, `hac`, `iid`.
 - Averages: `weighted_median`, `weighted_mean`. Ours minus rival: `difference(metric, ours, rival)` of two pairings on
   the same days, `on_scale`, `back`, `adjusted` (`bh`, `by`), `outcome`.
@@ -22,11 +23,12 @@ from vadose.statistics.anomalies import anomaly_35d, moving_mean, other_years_cl
 from vadose.statistics.budgets import Budget, error_budget, representativeness
 from vadose.statistics.collocation import Collocation, all_triplets, collocate, spread_of, triple, triplets
 from vadose.statistics.differences import Difference, back, difference, on_scale
-from vadose.statistics.intervals import Estimate, Pairing, estimate
+from vadose.statistics.intervals import Estimate, Pairing, estimate, kendall, spearman
 from vadose.statistics.longrun import Gaps, tail_model
 from vadose.statistics.memory import Memory, memory_ratio
 from vadose.statistics.metrics import METRICS, Metric, evaluate, metric
-from vadose.statistics.ranking import kendall_tau, paired_ranks, ranks
+from vadose.statistics.ranking import paired_ranks, ranks
+from vadose.statistics.resampling import Bootstrapped, bootstrap, figure_interval
 from vadose.statistics.scaling import scale
 from vadose.statistics.status import STATUS, words
 from vadose.statistics.sums import Moments, Sums, moments
@@ -44,6 +46,7 @@ from vadose.statistics.trends import (
 __all__ = [
     "METRICS",
     "STATUS",
+    "Bootstrapped",
     "Break",
     "Budget",
     "Collocation",
@@ -61,12 +64,14 @@ __all__ = [
     "all_triplets",
     "anomaly_35d",
     "back",
+    "bootstrap",
     "collocate",
     "difference",
     "error_budget",
     "estimate",
     "evaluate",
-    "kendall_tau",
+    "figure_interval",
+    "kendall",
     "memory_ratio",
     "metric",
     "moments",
@@ -80,6 +85,7 @@ __all__ = [
     "ranks",
     "representativeness",
     "scale",
+    "spearman",
     "spread_of",
     "step_at",
     "tail_model",

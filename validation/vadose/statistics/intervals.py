@@ -15,11 +15,23 @@ import numpy.typing as npt
 from vadose.statistics import kernels
 from vadose.statistics.distributions import chi_square_ratio, t_quantile
 from vadose.statistics.longrun import MODELS, Gaps, Model, larger, of_squares, tail_model
-from vadose.statistics.metrics import Metric, Scale, evaluate, is_constant
+from vadose.statistics.metrics import Metric, Scale, evaluate, is_constant, metric
+from vadose.statistics.ranking import kendall_tau, paired_ranks
 from vadose.statistics.status import CODE, Codes
 from vadose.statistics.sums import Moments, moments
 
-__all__ = ["MINIMUM_DAYS", "Estimate", "Gaps", "Pairing", "estimate", "limits", "status_of", "tail_model"]
+__all__ = [
+    "MINIMUM_DAYS",
+    "Estimate",
+    "Gaps",
+    "Pairing",
+    "estimate",
+    "kendall",
+    "limits",
+    "spearman",
+    "status_of",
+    "tail_model",
+]
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -106,6 +118,19 @@ class Pairing:
         means = np.where(known, m.stacked(), 0.0)
         return np.asarray(kernels.influence(self.x, self.r, means, np.where(known, gradient, 0.0)))
 
+    @cached_property
+    def corrected_ubrmsd(self) -> Floats:
+        """The unbiased difference without the bias that dependence gives it, for averages, (series,).
+
+        A short dependent record varies less than the process: u^2 n_eff / (n_eff - 1), n_eff of the error, and the
+        variance of log u is added to the logarithm, whose mean it lowers. NaN where n_eff is below 3.
+        """
+        error = tail_model(self.errors, self.gaps)
+        log = tail_model(self.influence(metric("ubrmsd")), self.gaps)
+        enough = error.n_eff > 3.0
+        n_eff = np.where(enough, error.n_eff, np.nan)
+        return np.sqrt(self.moments.var_error * n_eff / (n_eff - 1.0)) * np.exp(log.variance)
+
     def estimate(
         self, metric: Metric, model: Model = "tail_model", level: float = 0.95, minimum: int = MINIMUM_DAYS,
         psi: Floats | None = None,
@@ -134,6 +159,29 @@ class Pairing:
 
 def _from(value: Floats, n: Floats, minimum: int) -> Floats:
     return np.where(n >= minimum, value, np.nan)
+
+
+def spearman(
+    x: npt.ArrayLike, r: npt.ArrayLike, model: Model = "tail_model", level: float = 0.95, minimum: int = MINIMUM_DAYS
+) -> Estimate:
+    """Spearman's rho of x and r, both (series, time), with its interval; the metric `rho` of the tables."""
+    one, two = (np.asarray(ranked, np.float64) for ranked in paired_ranks(x, r))
+    return Pairing.of(one, two).estimate(metric("r"), model, level, minimum)
+
+
+def kendall(
+    x: npt.ArrayLike, r: npt.ArrayLike, model: Model = "tail_model", level: float = 0.95, minimum: int = MINIMUM_DAYS
+) -> Estimate:
+    """Kendall's tau-b of x and r, both (series, time), with its interval; the metric `tau` of the tables."""
+    one, two = np.asarray(x, float), np.asarray(r, float)
+    tau, psi = kendall_tau(one, two)
+    gaps = Gaps.of(np.isfinite(one) & np.isfinite(two))
+    run = MODELS[model](psi, gaps)
+    status = status_of(gaps.n, run.n_eff, ~np.isfinite(tau), minimum)
+    low, high = limits(tau, run.variance, run.dof, "fisher", level)
+    shown = (status == CODE["ok"]) | (status == CODE["short"])
+    low, high = (np.where(shown, end, np.nan) for end in (low, high))
+    return Estimate(_from(tau, gaps.n, minimum), low, high, gaps.n, run.n_eff, status)
 
 
 def estimate(

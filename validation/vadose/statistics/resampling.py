@@ -1,0 +1,217 @@
+"""Block bootstrap with weights that all series, stations and products share, so that differences keep their dependence.
+
+Days form base blocks of five. A replicate draws runs of base blocks (stationary bootstrap, Politis and Romano 1994,
+doi 10.1080/01621459.1994.10476870) of a mean length on a ladder; how often it holds every base block is its weight.
+Replicates of any metric of means are products of the weights with sums over base blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from vadose.statistics.differences import on_scale
+from vadose.statistics.distributions import t_quantile
+from vadose.statistics.intervals import MINIMUM_DAYS, Estimate, Pairing, limits, status_of
+from vadose.statistics.longrun import Gaps, LongRun, block_length, tail_model
+from vadose.statistics.metrics import METRICS, Metric, evaluate, is_constant, metric
+from vadose.statistics.status import CODE
+from vadose.statistics.sums import Moments
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+
+BASE_DAYS = 5
+LADDER: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320)
+REPLICATES = 1000
+# Replicates of so many series at once stay in a processor's cache.
+_SERIES = 8
+
+
+def rung(psi: Floats, gaps: Gaps) -> int:
+    """Mean block length in days of the ladder, from the largest that any of the influence series asks for."""
+    lengths = block_length(psi, gaps)
+    longest = float(np.nanmax(lengths)) if np.isfinite(lengths).any() else 0.0
+    return next((step for step in LADDER if step >= longest), LADDER[-1])
+
+
+@lru_cache(maxsize=16)
+def block_weights(days: int, mean_length: int, seed: int = 0, replicates: int = REPLICATES) -> Singles:
+    """How often each replicate holds each base block of five days, (replicates, blocks).
+
+    Every replicate has its own stream of random numbers, keyed by seed, mean length and its number, so that the weights
+    depend on nothing else. The array is read-only.
+    """
+    blocks = -(-days // BASE_DAYS)
+    go_on = max(1.0 - BASE_DAYS / mean_length, 0.0)
+    out = np.empty((replicates, blocks), np.float32)
+    for replicate in range(replicates):
+        generator = np.random.Generator(np.random.Philox(key=[seed, (mean_length << 32) | replicate]))
+        starts = generator.integers(blocks, size=blocks)
+        fresh = generator.random(blocks) >= go_on
+        fresh[0] = True
+        first = np.maximum.accumulate(np.where(fresh, np.arange(blocks), 0))
+        chosen = (starts[first] + np.arange(blocks) - first) % blocks
+        out[replicate] = np.bincount(chosen, minlength=blocks)
+    out.setflags(write=False)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # type: ignore[untyped-decorator]
+def _block_sums(x: Any, r: Any, mean_x: Any, mean_r: Any, base: int) -> Any:
+    """Sums over base blocks of 1, dx, dr, dx dx, dr dr, dx dr and abs(x - r), (series, 7, blocks), about the means."""
+    series, days = x.shape
+    blocks = (days + base - 1) // base
+    out = np.zeros((series, 7, blocks), np.float32)
+    for s in range(series):
+        between = mean_x[s] - mean_r[s]
+        for block in range(blocks):
+            n, sx, sr, sxx, srr, sxr, apart = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            for t in range(block * base, min((block + 1) * base, days)):
+                dx, dr = x[s, t] - mean_x[s], r[s, t] - mean_r[s]
+                difference = dx - dr
+                ok = abs(difference) < np.inf
+                dx = dx if ok else 0.0
+                dr = dr if ok else 0.0
+                n += 1.0 if ok else 0.0
+                sx += dx
+                sr += dr
+                sxx += dx * dx
+                srr += dr * dr
+                sxr += dx * dr
+                apart += abs(difference + between) if ok else 0.0
+            out[s, 0, block], out[s, 1, block], out[s, 2, block] = n, sx, sr
+            out[s, 3, block], out[s, 4, block], out[s, 5, block], out[s, 6, block] = sxx, srr, sxr, apart
+    return out
+
+
+def replicate_moments(x: npt.ArrayLike, r: npt.ArrayLike, m: Moments, weights: Singles) -> Moments:
+    """Moments of all replicates, each of shape (series, replicates).
+
+    Parameters
+    ----------
+    x, r
+        Product and reference, (series, time), NaN = unmatched.
+    m
+        Their moments, about whose means single precision is enough.
+    weights
+        `block_weights`, (replicates, blocks).
+    """
+    one, two = np.asarray(x), np.asarray(r)
+    sums = _block_sums(one, two, np.nan_to_num(m.mean_x), np.nan_to_num(m.mean_r), BASE_DAYS)
+    series, parts, blocks = sums.shape
+    drawn = (sums.reshape(series * parts, blocks) @ weights.T).reshape(series, parts, -1)
+    n = drawn[:, 0].astype(np.float64)
+    means = drawn[:, 1:] / np.where(drawn[:, :1] > 0, drawn[:, :1], np.nan)
+    dx, dr, xx, rr, xr, apart = np.moveaxis(means, 1, 0).astype(np.float64)
+    return Moments(
+        n=n, mean_x=m.mean_x[:, None] + dx, mean_r=m.mean_r[:, None] + dr, var_x=np.maximum(xx - dx**2, 0.0),
+        var_r=np.maximum(rr - dr**2, 0.0), cov=xr - dx * dr, mean_abs=apart,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bootstrapped:
+    """Bootstrap of several metrics of the same series.
+
+    Attributes
+    ----------
+    estimates
+        For each metric its value and calibrated interval.
+    replicates
+        For each metric its values in all replicates, (series, replicates).
+    mean_length
+        Mean block length in days.
+    factor
+        What the standard error of every metric is multiplied with: how much larger that of the mean Fisher z is by
+        `tail_model` than by the bootstrap, at least 1.
+    dof
+        Degrees of freedom of the interval of a figure of all series.
+    """
+
+    estimates: dict[str, Estimate]
+    replicates: dict[str, Floats]
+    mean_length: int
+    factor: float
+    dof: float
+
+
+def bootstrap(
+    pairing: Pairing, metrics: Sequence[Metric] = METRICS, *, seed: int = 0, mean_length: int | None = None,
+    level: float = 0.95, replicates: int = REPLICATES, minimum: int = MINIMUM_DAYS,
+) -> Bootstrapped:  # fmt: skip
+    """Intervals of any metric of means by the shared weights, calibrated by the tail model.
+
+    Parameters
+    ----------
+    pairing
+        Product and reference, (series, time).
+    metrics
+        Which ones; those without influence series, too.
+    seed, mean_length, replicates
+        Of `block_weights`; the mean length defaults to the largest that R and the error ask for, up the ladder.
+    """
+    m = pairing.moments
+    psi = pairing.influence(metric("r"))
+    length = mean_length or max(rung(psi, pairing.gaps), rung(pairing.errors, pairing.gaps))
+    weights = block_weights(pairing.x.shape[1], length, seed, replicates)
+    names = dict.fromkeys((*(one.name for one in metrics), "r"))
+    drawn = {name: np.empty((len(m.n), replicates)) for name in names}
+    for start in range(0, len(m.n), _SERIES):
+        rows = slice(start, start + _SERIES)
+        moments = replicate_moments(pairing.x[rows], pairing.r[rows], m.rows(rows), weights)
+        for name in names:
+            drawn[name][rows] = evaluate(metric(name), moments)
+    run = tail_model(psi, pairing.gaps)
+    z = np.arctanh(np.clip(drawn["r"], -1 + 1e-12, 1 - 1e-12))
+    factor, dof = _calibration(psi, z, pairing)
+    free = np.where(np.isfinite(run.dof), run.dof, 1.0)
+    estimates = {one.name: _estimate(one, drawn[one.name], m, run, factor, free, level, minimum) for one in metrics}
+    return Bootstrapped(estimates, drawn, length, factor, dof)
+
+
+def _calibration(psi: Floats, z: Floats, pairing: Pairing) -> tuple[float, float]:
+    """Ratio of two standard errors of the mean z of all series, at least 1, and the degrees of freedom of the first."""
+    n = pairing.moments.n
+    finite: npt.NDArray[np.bool_] = np.isfinite(z).all(axis=1)
+    varies: npt.NDArray[np.bool_] = (psi != 0).any(axis=1)
+    known = (n > 0) & finite & varies
+    if not known.any():
+        return 1.0, 1.0
+    present = pairing.mask[known].any(axis=0)
+    mean = (psi[known] / n[known, None]).sum(axis=0) / known.sum() * present.sum()
+    run = tail_model(np.where(present, mean, 0.0)[None], Gaps.of(present[None]))
+    ours = float(z[known].mean(axis=0).std())
+    ratio = float(np.sqrt(run.variance[0])) / ours if ours > 0 and np.isfinite(run.variance[0]) else 1.0
+    return max(1.0, ratio), float(np.nan_to_num(run.dof[0], nan=1.0))
+
+
+def _estimate(
+    one: Metric, drawn: Floats, m: Moments, run: LongRun, factor: float, dof: Floats, level: float, minimum: int
+) -> Estimate:
+    value = np.where(m.n >= minimum, evaluate(one, m), np.nan)
+    constant = np.zeros(m.n.shape, bool)
+    for which in one.varies:
+        constant |= is_constant(m, which)
+    status = status_of(m.n, run.n_eff, constant, minimum)
+    shown = ((status == CODE["ok"]) | (status == CODE["short"])) & np.isfinite(value)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = on_scale(one, drawn)
+        error = np.sqrt(np.maximum((spread**2).mean(axis=1) - spread.mean(axis=1) ** 2, 0.0)) * factor
+        low, high = limits(value, error**2, dof, "log" if one.scale == "chi_square" else one.scale or "identity", level)
+    low, high = (np.where(shown, end, np.nan) for end in (low, high))
+    return Estimate(value, low, high, m.n, run.n_eff, status)
+
+
+def figure_interval(
+    value: float, drawn: npt.ArrayLike, found: Bootstrapped, level: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a figure of all series, such as their median, from its values in all replicates, (replicates,)."""
+    half = float(t_quantile(level, found.dof)) * float(np.nanstd(np.asarray(drawn, float))) * found.factor
+    return value - half, value + half
