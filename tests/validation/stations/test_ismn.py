@@ -99,6 +99,11 @@ def test_percent_is_refused_and_never_divided(tmp_path: Path) -> None:
         read_stations([write(tmp_path, rows(value="21.5"))])
 
 
+def test_one_value_above_one_is_out_of_range_and_no_percent(tmp_path: Path, funnel: Any) -> None:
+    dataset = read_stations([write(tmp_path, ["2015/01/01 00:00 0.2 G M", "2015/01/01 01:00 7.5 G M", *rows()[2:5]])])
+    assert funnel.rejected(dataset)["own_range"] == 1
+
+
 def test_a_truncated_file_costs_only_its_last_row(tmp_path: Path, funnel: Any) -> None:
     write(tmp_path, [*rows(), "2015/01/05 0"])
     assert funnel.rejected(read_stations([tmp_path])) == {"row_malformed": 1}
@@ -165,6 +170,18 @@ def test_the_licence_beside_the_files_decides_about_passing_on(tmp_path: Path) -
     free = read_stations([tmp_path])
     assert bool(free["redistributable"].values[0])
     assert str(free["licence"].values[0]) == "CC0-1.0"
+
+
+def test_the_nearest_card_above_a_file_states_its_licence(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "NET", rows())
+    write(tmp_path / "b" / "NET", rows(), HEADER.replace("Some", "Other"))
+    (tmp_path / "card.yaml").write_text("licence: CC-BY-4.0\npassing_on: true\n")
+    (tmp_path / "b" / "card.yaml").write_text("licence: mine\n")
+    dataset = read_stations([tmp_path])
+    assert dataset["licence"].values.tolist() == ["mine", "CC-BY-4.0"]
+    assert dataset["redistributable"].values.tolist() == [0, 1]
+    one = read_stations([tmp_path / "b" / "NET" / NAME])
+    assert not bool(one["redistributable"].values[0])
 
 
 def test_static_variables_are_those_of_the_depth_and_the_epoch(tmp_path: Path) -> None:
@@ -272,8 +289,8 @@ def test_header_and_file_name_may_differ_and_a_note_says_so(tmp_path: Path) -> N
     write(tmp_path, rows(), HEADER.replace("Some_Where", "Elsewhere"))
     dataset = read_stations([tmp_path])
     assert str(dataset["station_name"].values[0]) == "Elsewhere"
-    assert "the header names 'Elsewhere'" in dataset.attrs["reader_notes"]
-    same = read_stations([write(tmp_path / "b", rows())])
+    assert "the header names NET, Elsewhere; the file NET_NET_SomeWhere" in dataset.attrs["reader_notes"]
+    same = read_stations([write(tmp_path / "b", rows(), HEADER.replace("Some_Where", "SomeWhere"))])
     assert "the header names" not in same.attrs["reader_notes"]
 
 
@@ -457,7 +474,7 @@ FLAGS = ("G", "U", "M", "D01", "C03,D06", "G,D10", "Q99x", "")
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 60), st.sampled_from((0.2, 0.3, -0.1, 1.5, -9999.0)), st.sampled_from(FLAGS),
+            st.integers(0, 60), st.sampled_from((0.2, 0.3, -0.1, 1.1, -9999.0)), st.sampled_from(FLAGS),
             st.sampled_from(("", "M", "a b c d")),
         ),
         min_size=1, max_size=60,

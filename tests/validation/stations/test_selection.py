@@ -102,6 +102,13 @@ def test_files_of_one_sensor_that_follow_each_other_are_one_series(tmp_path: Pat
     funnel.check(dataset)
 
 
+def test_a_series_that_was_read_already_is_not_taken_twice(two: Path, tmp_path: Path) -> None:
+    sensor(tmp_path / "again", "A", range(10), 0.20)
+    dataset = read_stations([two, tmp_path / "again"], sensors="separate")
+    assert dataset["sensor"].values.tolist() == ["B", "A"]
+    assert "copy of a series" in dataset.attrs["reader_notes"]
+
+
 def test_an_unknown_choice_of_sensors_lists_the_known_ones(two: Path) -> None:
     with pytest.raises(UsageError, match="primary, separate, mean, join"):
         read_stations([two], sensors="best")

@@ -27,7 +27,7 @@ from vadose.validation.stations.selection import choose, root_zones
 from vadose.validation.stations.sensor import Period, Sensor
 from vadose.validation.stations.sites import SiteFile, is_site_file, read_site
 from vadose.validation.stations.smap_cvs import compose
-from vadose.validation.stations.sources import Member, members, stated_terms
+from vadose.validation.stations.sources import CARD, Member, members, stated_terms
 from vadose.validation.stations.table import read_table
 from vadose.validation.stations.uscrn import is_uscrn, read_uscrn
 
@@ -117,7 +117,7 @@ def read_stations(
     found = _Found()
     for source in sources:
         every = list(members(source))
-        context = Context(stated_terms(source), by_folder(every), accept_unflagged, period)
+        context = Context(stated_terms(source, every), by_folder(every), accept_unflagged, period)
         for member in progress.track(every, f"stations {source.name}", len(every)):
             try:
                 _read(member, declared, context, found)
@@ -130,7 +130,9 @@ def read_stations(
             "no station series found", where=", ".join(map(str, sources)),
             why="; ".join(list(found.unreadable.values())[:3])
             or f"{found.ignored} files, none of {', '.join(reader.name for reader in READERS)} or declared",
-            next="for a table: vadose ingest stations --probe FILE drafts its mapping",
+            next="a CF timeSeries file goes to vadose validate --stations as it is" if any(
+                source.suffix in (".nc", ".nc4") for source in sources
+            ) else "for a table: vadose ingest stations --probe FILE drafts its mapping",
         )  # fmt: skip
     for text in found.unreadable.values():
         progress.say(f"file_unreadable: {text}")
@@ -149,8 +151,7 @@ def _read(member: Member, declared: Mapping | None, context: Context, found: _Fo
     if is_site_file(member, head):
         found.sites.append(read_site(member, {one.base: one for one in context.folder(member)}))
         return
-    if is_station_list(member, head):
-        found.ignored += 1
+    if member.base == CARD or is_station_list(member, head):
         return
     if declared is not None:
         if member.base.lower().endswith((".yaml", ".yml", ".md", ".pdf")):

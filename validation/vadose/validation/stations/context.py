@@ -16,8 +16,8 @@ class Context:
 
     Attributes
     ----------
-    terms
-        Licence stated beside the source; without it each reader states that of its network.
+    stated
+        Licences that cards state, by folder.
     folders
         Files by folder.
     accept_unflagged
@@ -26,7 +26,7 @@ class Context:
         First and last day asked for; all if None.
     """
 
-    terms: Terms | None = None
+    stated: Mapping[str, Terms] = field(default_factory=dict)
     folders: Mapping[str, Sequence[Member]] = field(default_factory=dict)
     accept_unflagged: bool = False
     period: Period | None = None
@@ -34,6 +34,15 @@ class Context:
     def folder(self, member: Member) -> Sequence[Member]:
         """All files in the folder of a file, itself included."""
         return self.folders.get(member.folder, ())
+
+    def terms(self, member: Member, network: Terms) -> Terms:
+        """The licence of the nearest card above a file; without one, that of its network."""
+        folder = member.folder
+        while folder:
+            if folder in self.stated:
+                return self.stated[folder]
+            folder = folder.rpartition("/")[0]
+        return network
 
 
 def by_folder(members: Sequence[Member]) -> dict[str, list[Member]]:

@@ -205,7 +205,7 @@ def _probe(
         round(float(np.median(seen)), 3) if seen.size else _UNKNOWN, COSMIC_RAY,
         float(np.median(radii)) if radii.size else _UNKNOWN,
     )  # fmt: skip
-    terms = context.terms or layout.terms
+    terms = context.terms(member, layout.terms)
     static = {"saturation": f"{station.porosity:g}"} if np.isfinite(station.porosity) else {}
     origin = Origin(
         file=member.name, sha256=digest, licence=terms.licence, redistributable=terms.redistributable,

@@ -108,7 +108,7 @@ def read_ismn(member: Member, context: Context) -> list[Sensor]:
     astray = sum(1 for of in zip(*(choice for _, choice in sites if choice is not None), strict=True) if not any(of))
     for number, (site, choice) in enumerate(sites):
         rows, dialect = _rows(columns, choice, context.accept_unflagged, 0 if number else astray)
-        terms = context.terms or TERMS
+        terms = context.terms(member, TERMS)
         text = _static(member, context)
         origin = Origin(
             file=member.name, sha256=digest, licence=terms.licence, redistributable=terms.redistributable,
@@ -174,10 +174,9 @@ def _sensor_of_name(member: Member) -> str:
 
 def _notes(encoding: str, site: Site, member: Member) -> tuple[str, ...]:
     notes = [f"text is {encoding}, not UTF-8"] if encoding != "UTF-8" else []
-    parts = member.base.partition("_sm_")[0]
-    plain = re.sub(r"[^a-z0-9]", "", site.station.lower())
-    if member.base.endswith(".stm") and not re.sub(r"[^a-z0-9]", "", parts.lower()).endswith(plain):
-        notes.append(f"the header names {site.station!r}, the file {parts!r}")
+    named = member.base.partition("_sm_")[0]
+    if member.base.endswith(".stm") and named != f"{site.network}_{site.network}_{site.station}":
+        notes.append(f"the header names {site.network}, {site.station}; the file {named}")
     if "_sm_" not in member.base:
         notes.append("the file name does not say the variable: taken for soil moisture")
     return tuple(notes)

@@ -89,7 +89,7 @@ def read_matchup(member: Member, context: Context) -> list[Sensor]:
     values = _column(columns, IN_SITU, member)
     missing = ~np.isfinite(values) | (values <= _MISSING_BELOW)
     reasons = np.where(missing, "missing", "").astype("U24")
-    terms = context.terms or TERMS
+    terms = context.terms(member, TERMS)
     site = _site(member, columns, lines[0], context)
     origin = Origin(
         file=member.name, sha256=digest, licence=terms.licence, redistributable=terms.redistributable,

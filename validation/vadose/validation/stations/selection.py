@@ -45,9 +45,10 @@ def choose(sensors: Sequence[Sensor], kind: str = "primary") -> Chosen:
     """
     if kind not in SENSOR_CHOICES:
         raise UsageError(f"no choice of sensors {kind!r}; known: {', '.join(SENSOR_CHOICES)}")
-    ordered = sorted(continued(sensors), key=lambda sensor: (station_id(sensor.site), sensor.origin.file))
+    single, copies = without_copies(sensors)
+    ordered = sorted(continued(single), key=lambda sensor: (station_id(sensor.site), sensor.origin.file))
     if kind == "separate":
-        return Chosen(tuple(ordered), {})
+        return Chosen(tuple(ordered), copies)
     groups: dict[tuple[str, str, str, float], list[Sensor]] = defaultdict(list)
     for sensor in ordered:
         groups[_group(sensor)].append(sensor)
@@ -55,7 +56,7 @@ def choose(sensors: Sequence[Sensor], kind: str = "primary") -> Chosen:
         "primary": _primary, "mean": _parallel_mean, "join": _joined,
     }[kind]  # fmt: skip
     kept: list[Sensor] = []
-    left_out: dict[str, str] = {}
+    left_out = dict(copies)
     for group in groups.values():
         series, others = make(group)
         kept.append(series)
@@ -75,6 +76,26 @@ def station_weights(sensors: Sequence[Sensor]) -> Floats:
     groups = [_group(sensor) for sensor in sensors]
     sizes = Counter(groups)
     return np.array([1.0 / sizes[group] for group in groups])
+
+
+def without_copies(sensors: Sequence[Sensor]) -> tuple[list[Sensor], dict[str, str]]:
+    """Sensors without those of the same name, place and values as an earlier one, and these with where they are."""
+    kept: dict[str, list[Sensor]] = defaultdict(list)
+    copies = {}
+    for sensor in sensors:
+        name = station_id(sensor.site)
+        if any(_same(sensor, one) for one in kept[name]):
+            copies[f"{name} in {sensor.origin.file}"] = "copy of a series that was read already"
+        else:
+            kept[name].append(sensor)
+    return [sensor for group in kept.values() for sensor in group], copies
+
+
+def _same(one: Sensor, other: Sensor) -> bool:
+    if one.days.size == 0 or not np.array_equal(one.days, other.days):
+        return False
+    place = (one.site.lat, one.site.lon) == (other.site.lat, other.site.lon)
+    return place and np.array_equal(one.values, other.values, equal_nan=True)
 
 
 def continued(sensors: Sequence[Sensor]) -> list[Sensor]:

@@ -38,6 +38,8 @@ COMPLETE_DAY_SHARE = 0.75
 SURFACE_DEPTH_M = 0.055
 SHALLOW_DEPTH_M = 0.105
 PERCENT_LIMIT = 1.2
+# One wrong value among fewer than these would be their 95th percentile.
+_FEW_VALUES = 20
 MINUTES_PER_DAY = 1440
 # Sources write -999, -9999 and the like where they know no coordinate.
 NO_COORDINATE = -900.0
@@ -209,12 +211,13 @@ class Rows:
 
 
 def check_percent(values: Floats, where: str) -> None:
-    """Refuse values whose 95th percentile says that they are percent."""
+    """Refuse values whose 95th percentile says that they are percent; of fewer than 20 values, their median."""
     finite = values[np.isfinite(values)]
-    if finite.size and float(np.percentile(finite, 95)) > PERCENT_LIMIT:
+    share = 95 if finite.size >= _FEW_VALUES else 50
+    if finite.size and float(np.percentile(finite, share)) > PERCENT_LIMIT:
         raise InputError(
             "units look like percent; declare `units: percent`", where=where,
-            why=f"95 % of the values lie below {np.percentile(finite, 95):.4g}; a volume fraction lies below 1",
+            why=f"{share} % of the values lie below {np.percentile(finite, share):.4g}; a volume fraction lies below 1",
             next="read it as a table with a mapping: vadose ingest stations --probe FILE",
         )  # fmt: skip
 

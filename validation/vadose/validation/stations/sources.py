@@ -7,7 +7,7 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
@@ -16,6 +16,7 @@ import yaml
 
 from vadose.common import InputError, UsageError
 
+CARD = "card.yaml"
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 # What unpacks to more is a mistake or an attack: the largest series of 40 years has 300 MB in the widest layout.
 LARGEST_MEMBER = 10**9
@@ -188,15 +189,28 @@ def _is_litter(name: str) -> bool:
     return parts[-1] in LITTER or "__MACOSX" in parts or parts[-1].startswith("._")
 
 
-def stated_terms(source: Path) -> Terms | None:
-    """The licence in a `card.yaml` at the top of a folder, if there is one (`licence`, `passing_on`)."""
-    path = source / "card.yaml" if source.is_dir() else source.with_name("card.yaml")
-    if not path.is_file():
-        return None
+def stated_terms(source: Path, members: Sequence[Member]) -> dict[str, Terms]:
+    """Licences by folder, as `card.yaml` files state them (`licence`, `passing_on`).
+
+    A card holds for its folder and all below it; one beside a source that is a file holds for that file.
+
+    Raises
+    ------
+    UsageError
+        If a card is no YAML or states no licence.
+    """
+    out = {member.folder: _terms(member.read(), member.name) for member in members if member.base == CARD}
+    beside = source.with_name(CARD)
+    if source.is_file() and source.name != CARD and beside.is_file():
+        out[str(source.parent)] = _terms(beside.read_bytes(), str(beside))
+    return out
+
+
+def _terms(raw: bytes, where: str) -> Terms:
     try:
-        card: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        card: Any = yaml.safe_load(raw)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
+        raise UsageError(f"not valid YAML: {error}", where=where) from error
     if not isinstance(card, dict) or "licence" not in card:
-        raise UsageError("a card beside stations states `licence` and `passing_on`", where=str(path))
+        raise UsageError("a card beside stations states `licence` and `passing_on`", where=where)
     return Terms(str(card["licence"]), bool(card.get("passing_on", False)))

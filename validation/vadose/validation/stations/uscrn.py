@@ -72,7 +72,7 @@ def read_uscrn(member: Member, context: Context) -> list[Sensor]:
     table, broken = _parquet_table(raw, member) if raw.startswith(_PARQUET) else _text_table(raw, member)
     wbans = np.array([wban.strip().zfill(5) for wban in table["WBANNO"]])
     found = np.unique(wbans)
-    terms = context.terms or TERMS
+    terms = context.terms(member, TERMS)
     sensors = []
     for number, wban in enumerate(found):
         chosen = {name: column[wbans == wban] for name, column in table.items()}
