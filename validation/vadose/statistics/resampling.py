@@ -179,12 +179,12 @@ def bootstrap(
 def _calibration(psi: Floats, z: Floats, pairing: Pairing) -> tuple[float, float]:
     """Ratio of two standard errors of the mean z of all series, at least 1, and the degrees of freedom of the first."""
     n = pairing.moments.n
-    finite: npt.NDArray[np.bool_] = np.isfinite(z).all(axis=1)
-    varies: npt.NDArray[np.bool_] = (psi != 0).any(axis=1)
-    known = (n > 0) & finite & varies
+    finite = np.asarray(np.isfinite(z).all(axis=1))
+    varies = np.asarray((psi != 0).any(axis=1))
+    known: npt.NDArray[np.bool_] = np.asarray((n > 0) & finite & varies)
     if not known.any():
         return 1.0, 1.0
-    present = pairing.mask[known].any(axis=0)
+    present: npt.NDArray[np.bool_] = np.asarray(pairing.mask[known].any(axis=0))
     mean = (psi[known] / n[known, None]).sum(axis=0) / known.sum() * present.sum()
     run = tail_model(np.where(present, mean, 0.0)[None], Gaps.of(present[None]))
     ours = float(z[known].mean(axis=0).std())
