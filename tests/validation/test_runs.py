@@ -220,6 +220,7 @@ def test_curves_hold_the_figures_of_a_run(run: Path) -> None:
     curves = pd.read_parquet(run / "diagnostics" / "curves.parquet")
     assert set(curves["figure"]) == {
         "seasonal_cycle", "scatter_density", "reliability", "pit", "spread_skill", "lag_increments", "lag_anomalies",
+        "zonal_mean", "spatial_r", "spatial_ubrmsd", "spatial_bias",
     }  # fmt: skip
     density = curves[curves["figure"].eq("scatter_density") & curves["panel"].eq("map/ours")]
     assert density["high"].sum() == pytest.approx(1.0)
@@ -237,7 +238,7 @@ def test_stations_of_another_day_convention_are_named_not_mixed(small: Path, tmp
     )
     run_validation(given, tmp_path / "out")
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
-    assert set(scores["subset"]) == {"own day_mismatch", "common day_mismatch"}
+    assert scores["subset"].str.endswith(" day_mismatch").all()
     with pytest.raises(Exception, match="day convention"):
         run_validation(replace(given, options=Options()), tmp_path / "no")
     assert not (tmp_path / "no").exists()

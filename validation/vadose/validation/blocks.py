@@ -158,7 +158,8 @@ class Block:
         return found
 
     def _cases(self, row: int) -> Iterator[Case]:
-        yield Case(row, OWN, self.split)
+        # On maps, cells of rivals are shown on the common sample only.
+        yield Case(row, OWN, self.split, averaged=not self.thorough and row != self.present[0])
         yield Case(row, COMMON, self.split)
         for name in self.options.scalings:
             yield Case(row, COMMON, self.split, name)

@@ -46,9 +46,10 @@ class CardVariable(_Strict):
 class Card(_Strict):
     """A product card; `variables` maps names in the file, `group/name` in a group, to what they are.
 
-    `grid` names the global grid of files whose own coordinates are missing or wrong. What the audit reads: `sensors`,
-    `forcing`, `ancillary`, `model`, `references` (used for tuning), `contains` (products that went into this one), and
-    `training_stations`: ids, or mappings with `lat` and `lon`, of stations that the product learnt from.
+    `grid` names the global grid of files whose own coordinates are missing or wrong; `changes` are days on which the
+    sensors changed. What the audit reads: `sensors`, `forcing`, `ancillary`, `model`, `references` (used for tuning),
+    `contains` (products that went into this one), and `training_stations`: ids, or mappings with `lat` and `lon`, of
+    stations that the product learnt from.
     """
 
     product: str
@@ -67,6 +68,7 @@ class Card(_Strict):
     contains: tuple[str, ...] = ()
     training_stations: tuple[str | dict[str, float | str], ...] = ()
     grid: str | None = None
+    changes: tuple[str, ...] = ()
 
 
 def load_card(path: Path) -> Card:

@@ -35,7 +35,7 @@ def _point(tables: Tables) -> bool:
 
 def evidence_of(
     suite: Suite, tables: Mapping[str, Tables], target: str | None,
-    trends: tuple[NetworkTrend, ...] | None = None, hidden: Hidden | None = None,
+    trends: Mapping[str, tuple[NetworkTrend, ...]] | None = None, hidden: Hidden | None = None,
 ) -> Evidence:  # fmt: skip
     """Collect the evidence.
 
@@ -46,7 +46,7 @@ def evidence_of(
     target
         Name of the gridded reference that our product was taught by, if it is among the references.
     trends, hidden
-        Stability of the networks, and filled against hidden values.
+        Stability of our product at the networks of each reference, and filled against hidden values.
     """
     names = headline(tables)
     first = tables[names[0]]
@@ -63,7 +63,8 @@ def evidence_of(
         comparisons=pd.concat([one.comparisons for one in tables.values()], ignore_index=True),
         headline=tuple(names), split=suite.ledger.split if suite.ledger else "", hits=judged.hits,
         stations=int(fresh.sum()), clusters=int(np.unique(first.network.clusters[fresh]).size),
-        core=core[0] if core else "", trends=trends, hidden=hidden, version=suite.product.version,
+        core=core[0] if core else "", trends=(trends or {}).get(first.reference), hidden=hidden,
+        version=suite.product.version,
         mission_rivals=tuple(product.name for product in suite.rivals if _is_mission(product)), notes=notes,
     )  # fmt: skip
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
 from vadose.common import Progress
-from vadose.validation import collocations, diagnostics, scores
+from vadose.validation import collocations, diagnostics, eventful, scores
 from vadose.validation.collocations import Members
 from vadose.validation.facts import FACT_COLUMNS, facts, frame
 from vadose.validation.gates import NetworkTrend
 from vadose.validation.maps import MapComparison
+from vadose.validation.products import Product
 from vadose.validation.relations import IN_SITU, Relation
+from vadose.validation.stability import stability, yearly_trends
 from vadose.validation.suite import CLIMATOLOGY, Suite, Tables
+
+Floats = npt.NDArray[np.float64]
 
 # Collocation on maps is drawn, not tested: one triplet, without intervals.
 _TRIPLETS_ON_MAPS = 1
@@ -31,7 +36,7 @@ class Further:
     curves: pd.DataFrame
     facts: pd.DataFrame
     maps: xr.Dataset | None = None
-    trends: tuple[NetworkTrend, ...] | None = None
+    trends: Mapping[str, tuple[NetworkTrend, ...]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -43,6 +48,7 @@ class _Collected:
     curves: list[pd.DataFrame] = field(default_factory=list)
     facts: list[pd.DataFrame] = field(default_factory=list)
     maps: list[xr.Dataset] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def analyse(
@@ -62,18 +68,26 @@ def analyse(
         Where to report.
     """
     out = _Collected(facts=[_relation_facts(suite.relations)])
+    trends: dict[str, tuple[NetworkTrend, ...]] = {}
     for name, one in tables.items():
+        before = len(out.scores)
         if one.matched is not None:
-            progress.say(f"collocation at {name}")
+            progress.say(f"collocation, stability and events at {name}")
             _collocate(out, suite, one)
+            trends |= {name: found} if (found := _stability(out, suite, one)) else {}
+            if one.kind == "stations":
+                _events(out, suite, one)
         if name in compared:
             _map_tables(out, one, compared[name])
         if one.kind == "cells":
             out.maps.append(_cell_maps(suite, one))
+        if one.label:
+            out.scores[before:] = [rows.assign(subset=rows["subset"] + one.label) for rows in out.scores[before:]]
     return Further(
         scores=_concatenated(out.scores, scores.COLUMNS), curves=_concatenated(out.curves, diagnostics.COLUMNS),
         facts=pd.concat([*out.facts, frame()], ignore_index=True)[list(FACT_COLUMNS)],
-        maps=xr.merge(out.maps, join="outer", compat="no_conflicts") if out.maps else None,
+        maps=xr.merge(out.maps, join="outer", compat="no_conflicts") if out.maps else None, trends=trends,
+        notes={"events_left_out": out.left_out},
     )  # fmt: skip
 
 
@@ -126,6 +140,57 @@ def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
         out.scores.append(rows.scores)
         out.facts.append(rows.facts)
         tables.stations["representativeness"] = collocations.station_classes(found, len(stations))
+
+
+def _products(suite: Suite, tables: Tables) -> Iterator[tuple[Product, Floats]]:
+    """Products with a day in common, and their series on the common sample of each with the reference."""
+    assert tables.matched is not None, "series that fit into memory"
+    for row, product in enumerate(suite.products):
+        if row in tables.present:
+            yield product, tables.matched.values[row].astype(float)
+
+
+def _stability(out: _Collected, suite: Suite, tables: Tables) -> tuple[NetworkTrend, ...] | None:
+    """Trends of every product; those of ours are evidence for the gate."""
+    assert tables.r is not None, "the reference of these series"
+    ours = None
+    stations = tables.stations["station_id"].to_numpy(str)
+    for product, x in _products(suite, tables):
+        head = {**tables.keys, "product": product.name, "version": product.version}
+        changes = product.card.changes if product.card else ()
+        found = stability(
+            x - tables.r, tables.days, tables.network, tables.stations["network"].to_numpy(str), head, stations,
+            changes=changes, seed=suite.options.seed,
+        )  # fmt: skip
+        if found.networks is None:
+            continue
+        keep = found.scores["stratum_kind"].ne("station") | (tables.kind == "stations")
+        out.scores += [found.scores[keep], yearly_trends(x, tables.r, tables.days, tables.network, head)]
+        out.facts.append(found.facts)
+        out.curves.append(found.curves)
+        ours = found.networks if product.name == suite.product.name else ours
+    return ours
+
+
+def _events(out: _Collected, suite: Suite, tables: Tables) -> None:
+    """Dry-downs, wet-ups, droughts and memory of every product, and process signs."""
+    assert tables.r is not None, "the reference of these series"
+    stations = tables.stations["station_id"].to_numpy(str)
+    if len(stations) > eventful.MOST_STATIONS:
+        out.left_out[tables.reference] = f"{len(stations)} stations, events are made of {eventful.MOST_STATIONS}"
+        return
+    series: dict[str, Floats] = {}
+    for product, x in _products(suite, tables):
+        head = {**tables.keys, "product": product.name, "version": product.version}
+        out.scores.append(
+            eventful.event_rows(x, tables.r, tables.days, tables.network, stations, head, suite.options.seed)
+        )
+        out.facts.append(eventful.drought_facts(x, tables.r, tables.days, f"{tables.reference} {product.name}"))
+        series[product.name] = x
+    assert tables.matched is not None, "series that fit into memory"
+    rain = tables.matched.reference.daily.get("precipitation")
+    if rain is not None:
+        out.facts.append(eventful.sign_facts({**series, IN_SITU: tables.r}, rain, tables.reference))
 
 
 def _map_tables(out: _Collected, tables: Tables, compared: MapComparison) -> None:

@@ -83,8 +83,16 @@ def _names_of(card: Card, other: str, other_card: Card) -> list[str]:
 
 
 def relations(cards: Mapping[str, Card | None]) -> list[Relation]:
-    """Every pair of products."""
-    return [relation(one, cards[one], other, cards[other]) for one, other in combinations(cards, 2)]
+    """Every pair of products; what a product contains passes its sensors on to it, if its card is in the run."""
+    by_product = {_words(card.product): card for card in cards.values() if card is not None}
+    whole = {name: _with_parts(card, by_product) if card is not None else None for name, card in cards.items()}
+    return [relation(one, whole[one], other, whole[other]) for one, other in combinations(whole, 2)]
+
+
+def _with_parts(card: Card, by_product: Mapping[str, Card]) -> Card:
+    parts = [by_product[_words(item)] for item in card.contains if _words(item) in by_product]
+    sensors = (*card.sensors, *(sensor for part in parts for sensor in part.sensors))
+    return card.model_copy(update={"sensors": tuple(dict.fromkeys(sensors))})
 
 
 def dependent_pairs(

@@ -108,7 +108,7 @@ def _results(settings: Settings, opened: Opened, work: Path, progress: Progress)
     target = opened.recipe.target if opened.recipe else None
     taught = next((product.name for product in opened.references if product.variable == target), None)
     more = further.analyse(one, tables, compared, progress)
-    evidence = evidence_of(one, tables, taught, more.trends, hidden_values(settings, one, stations, progress))
+    evidence = evidence_of(one, tables, taught, more.trends or None, hidden_values(settings, one, stations, progress))
     judged = verdict(
         opened.recipe.gates if opened.recipe else (), evidence, opened.recipe.waivers if opened.recipe else ()
     )

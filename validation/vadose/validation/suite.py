@@ -80,8 +80,9 @@ class Tables:
     reference, kind, names, present
         Name, `stations` or `cells`, the products in the order of their rows, ours first, and the positions of those
         with a day in common.
-    keys, versions, days
-        `reference` and `split` of the rows, the version of each product, and the days of the comparison.
+    keys, versions, days, label
+        `reference` and `split` of the rows, the version of each product, the days of the comparison, and what every
+        subset carries where day conventions are mixed.
     scores, comparisons, stations, curves
         Tables of the run.
     hits
@@ -109,6 +110,7 @@ class Tables:
     keys: Mapping[str, str]
     versions: Mapping[str, str]
     days: npt.NDArray[np.datetime64]
+    label: str
     scores: pd.DataFrame
     comparisons: pd.DataFrame
     stations: pd.DataFrame
@@ -312,7 +314,8 @@ def _tables(whole: _Reference, found: Scores, stations: pd.DataFrame, only: Bloc
     return Tables(
         reference=reference.name, kind=reference.kind, names=names, present=last.present,
         keys={"reference": reference.name, "split": suite.split},
-        versions=dict(zip(names, last.versions, strict=False)), days=last.matched.reference.days, scores=rows,
+        versions=dict(zip(names, last.versions, strict=False)), days=last.matched.reference.days,
+        label=last.subset_label, scores=rows,
         comparisons=blocks.comparison_rows(found, whole.network, names, reference.name, stations_too=every),
         stations=stations, curves=pd.concat(curves, ignore_index=True),
         hits=tuple(one.hits(2) for one in found.stated) if found.stated else None, shifts=shifts,
