@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from vadose.common import InputError
 from vadose.validation.stations import read_stations
+from vadose.validation.stations.ismn import flag_dialect
 from vadose.validation.stations.lines import split_lines
 
 HEADER = "NET NET Some_Where 40.00000 -100.00000 300.00 0.05 0.05 Probe X"
@@ -499,3 +500,12 @@ def test_daily_means_are_those_of_pandas(tmp_path: Path) -> None:
     frame = pd.Series(values, pd.DatetimeIndex(stamps.astype("M8[ns]"))).resample("1D")
     expected = frame.mean().where(frame.count() >= 18)
     np.testing.assert_allclose(dataset["soil_moisture"].values[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "dialect"),
+    [({"G", "D01", "M"}, "current"), ({"G", "U"}, "current"), ({"G", "M"}, "prefiltered"), ({"U", "D04"}, "legacy"),
+     ({"C01"}, "current"), ({"M"}, "prefiltered")],
+)  # fmt: skip
+def test_the_dialect_of_flags_is_told_by_what_a_file_holds(flags: set[str], dialect: str) -> None:
+    assert flag_dialect(flags) == dialect

@@ -1,5 +1,6 @@
 """Every reader knows the files of its network by their content, and no others."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from vadose.common import InputError
-from vadose.validation.stations import READERS, read_stations
+from vadose.validation.stations import READERS, read_stations, sources
 from vadose.validation.stations.sources import members
 
 FILES = {
@@ -49,3 +50,24 @@ def test_a_netcdf_file_is_sent_to_the_verb_that_reads_it(tmp_path: Path) -> None
     (tmp_path / "x.nc").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(InputError, match="vadose validate --stations"):
         read_stations([tmp_path / "x.nc"])
+
+
+@pytest.mark.parametrize("name", ["uscrn", "cosmos"])
+def test_a_quote_that_is_never_closed_costs_its_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x.txt").write_text(FILES[name][1] + '"' + "a,b\n" * 60_000)
+    with pytest.raises(InputError, match=r"x\.txt.*a quote is never closed"):
+        read_stations([tmp_path])
+
+
+def test_a_gzip_file_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LARGEST_MEMBER", 1_000_000)
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(FILES["cosmos"][1].encode() + b"\n" * 2_000_000))
+    with pytest.raises(InputError, match=r"unpacks to more than 1 MB.*x\.csv\.gz"):
+        read_stations([tmp_path])
+
+
+def test_a_truncated_gzip_file_is_named(tmp_path: Path) -> None:
+    raw = gzip.compress(("\n".join([FILES["cosmos"][1], *["2016-01-02,ALIC1,20"] * 9000])).encode())
+    (tmp_path / "x.csv.gz").write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(InputError, match=r"cannot read.*x\.csv\.gz"):
+        read_stations([tmp_path])

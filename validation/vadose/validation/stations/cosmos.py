@@ -7,8 +7,6 @@ percent, level 4 (flagged rows left out by the network) or level 3 with a flag.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ import numpy.typing as npt
 from vadose.common import InputError
 from vadose.validation.stations.checks import checked
 from vadose.validation.stations.context import Context
-from vadose.validation.stations.lines import decoded
+from vadose.validation.stations.lines import cells, decoded
 from vadose.validation.stations.lists import NAME_COLUMNS, PLACE_COLUMNS, listed
 from vadose.validation.stations.sensor import COSMIC_RAY, Floats, Origin, Rows, Sensor, Site, daily_sensor
 from vadose.validation.stations.sources import Member, Terms
@@ -144,7 +142,7 @@ def read_cosmos(member: Member, context: Context) -> list[Sensor]:
             next="give the processed product of the network; counts are not calibrated here",
         )  # fmt: skip
     number, names, separator = header
-    table, broken = _table(lines[number + 1 :], names, separator)
+    table, broken = _table(lines[number + 1 :], names, separator, member.name)
     said = dict(zip(*_preamble(lines[:number], separator), strict=True))
     column = next((name for name in ("site_id", "site_no", "siteno", "station_id") if name in table), None)
     sites = np.array(table[column] if column else [said.get("site-id", "")] * len(table[names[0]]))
@@ -156,8 +154,8 @@ def read_cosmos(member: Member, context: Context) -> list[Sensor]:
     return out
 
 
-def _table(lines: Sequence[str], names: list[str], separator: str) -> tuple[Table, int]:
-    rows = [row for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=separator) if any(row)]
+def _table(lines: Sequence[str], names: list[str], separator: str, where: str) -> tuple[Table, int]:
+    rows = [row for row in cells("\n".join(lines), separator, where) if any(row)]
     # Lines that explain the columns once more follow the names in one of the layouts.
     rows = [row for row in rows if not row[0].startswith("parameter-")]
     good = [row for row in rows if len(row) == len(names)]

@@ -5,11 +5,15 @@ Lines end at any run of CR and LF, words at blanks and tabs. Nothing is decoded 
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 import numpy.typing as npt
+
+from vadose.common import InputError
 
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -93,6 +97,22 @@ def decoded(raw: bytes) -> tuple[str, str]:
         return raw.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError:
         return raw.decode("latin-1"), "Latin-1"
+
+
+def cells(text: str, separator: str, where: str) -> list[list[str]]:
+    """Rows of a table of separated values; quoted fields may hold line breaks.
+
+    Raises
+    ------
+    InputError
+        If a quote is never closed, so that the rest of the file is one field.
+    """
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator != " "))
+    except csv.Error as error:
+        raise InputError(
+            f"no table of separated values: {error}", where=where, why="a quote is never closed"
+        ) from error
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

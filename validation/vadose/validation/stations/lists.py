@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 
 from vadose.common import InputError
-from vadose.validation.stations.lines import decoded
+from vadose.validation.stations.lines import cells, decoded
 from vadose.validation.stations.sources import Member
 
 PLACE_COLUMNS = {
@@ -53,7 +51,6 @@ def listed(members: Sequence[Member]) -> list[dict[str, str]]:
         except InputError:
             continue
         names, separator = _names(member, head)
-        # Fields may hold quoted line breaks: the reader needs the whole text, not its lines.
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))[1:]
+        rows = cells(text, separator, member.name)[1:]
         out += [{name: cell.strip() for name, cell in zip(names, row, strict=False)} for row in rows]
     return out

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from datetime import datetime
@@ -13,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError
-from vadose.validation.stations.lines import decoded
+from vadose.validation.stations.lines import cells, decoded
 from vadose.validation.stations.sensor import PERCENT_LIMIT
 from vadose.validation.stations.sources import members
 
@@ -74,16 +72,16 @@ def _layout(lines: list[str], where: str) -> tuple[str, int, list[list[str]]]:
     """The separator that gives most rows of equal width, how many lines come before them, and those rows."""
     best: tuple[int, str, int, list[list[str]]] = (0, ",", 0, [])
     for separator in _SEPARATORS:
-        cells = (
+        split = (
             [line.split() for line in lines] if separator == " "
-            else list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
+            else cells("\n".join(lines), separator, where)
         )  # fmt: skip
-        widths = [len(row) for row in cells]
+        widths = [len(row) for row in split]
         width = max(set(widths), key=widths.count) if widths else 0
         if width < 2:
             continue
         skip = widths.index(width)
-        rows = [[cell.strip() for cell in row] for row in cells[skip:] if len(row) == width]
+        rows = [[cell.strip() for cell in row] for row in split[skip:] if len(row) == width]
         score = len(rows) * (width if separator != " " else 1)
         if score > best[0]:
             best = (score, separator, skip, rows)

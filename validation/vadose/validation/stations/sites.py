@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 from scipy.spatial import Voronoi
 
 from vadose.common import UsageError
+from vadose.validation.stations.lines import cells, decoded
 from vadose.validation.stations.sources import Member
 
 Floats = npt.NDArray[np.float64]
@@ -197,7 +197,8 @@ def _weights_of_file(site: CoreSite, member: Member, folder: dict[str, Member]) 
         raise UsageError(
             f"weighting `file` needs {name} beside the site file, or a weight of every station", where=member.name
         )  # fmt: skip
-    rows = list(csv.DictReader(folder[name].read().decode("utf-8-sig").splitlines()))
+    names, *body = cells(decoded(folder[name].read())[0], ",", folder[name].name) or [[]]
+    rows = [dict(zip(names, row, strict=False)) for row in body]
     try:
         found = {(row["network"], row["station"]): float(row["weight"]) for row in rows}
         return [found[one.network, one.station] for one in site.stations]

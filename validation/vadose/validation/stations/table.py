@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -14,7 +12,7 @@ import pyarrow.parquet as pq
 from vadose.common import InputError
 from vadose.validation.stations.checks import FROST_BELOW_C, checked
 from vadose.validation.stations.context import Context
-from vadose.validation.stations.lines import decoded
+from vadose.validation.stations.lines import cells, decoded
 from vadose.validation.stations.mapping import FACTORS, Mapping, TimeColumn, Uncertainty, ValueColumn, degrees
 from vadose.validation.stations.sensor import Floats, Origin, Rows, Sensor, Site, check_percent, daily_sensor
 from vadose.validation.stations.sources import Member
@@ -55,15 +53,15 @@ def _text(raw: bytes, mapping: Mapping, member: Member) -> tuple[dict[str, Colum
     """Columns of text by name, and the number of rows with too few cells."""
     lines = decoded(raw)[0].splitlines()[mapping.skip_lines :]
     blank = mapping.separator.isspace() and mapping.separator != "\t"
-    cells = (
+    found = (
         [line.split() for line in lines] if blank
-        else list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mapping.separator, skipinitialspace=True))
+        else cells("\n".join(lines), mapping.separator, member.name)
     )  # fmt: skip
-    cells = [row for row in cells if any(cell.strip() for cell in row)]
+    found = [row for row in found if any(cell.strip() for cell in row)]
     if mapping.header:
-        names, body = list(mapping.header), cells
+        names, body = list(mapping.header), found
     else:
-        names, body = ([cell.strip() for cell in cells[0]], cells[1:]) if cells else ([], [])
+        names, body = ([cell.strip() for cell in found[0]], found[1:]) if found else ([], [])
     _check_columns(mapping, names, member)
     body = body[mapping.skip_after_header :]
     if not body:

@@ -5,8 +5,6 @@ Days are local standard days. Missing soil moisture is -99, other missing values
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 
 import numpy as np
@@ -17,7 +15,7 @@ import pyarrow.parquet as pq
 from vadose.common import InputError
 from vadose.validation.stations.checks import FROST_BELOW_C, checked
 from vadose.validation.stations.context import Context
-from vadose.validation.stations.lines import decoded
+from vadose.validation.stations.lines import cells, decoded
 from vadose.validation.stations.sensor import Floats, Origin, Rows, Sensor, Site, daily_sensor
 from vadose.validation.stations.sources import Member, Terms
 
@@ -98,7 +96,7 @@ def _text_table(raw: bytes, member: Member) -> tuple[Table, int]:
     if lines and _ROW.match(lines[0].encode()):
         names, rows = list(COLUMNS), [line.split() for line in lines]
     elif lines and "," in lines[0]:
-        names, rows = _cells(lines[0].upper()), list(csv.reader(io.StringIO("\n".join(lines[1:]))))
+        names, rows = _cells(lines[0].upper()), cells("\n".join(lines[1:]), ",", member.name)
     else:
         names, rows = _cells(lines[0].upper()) if lines else [], [line.split() for line in lines[1:]]
     good = [row for row in rows if len(row) == len(names) and re.fullmatch(r"\d{8}", row[names.index("LST_DATE")])]
