@@ -39,6 +39,7 @@ class Words:
     sensors: str
     accept_unflagged: bool
     root_zone: bool
+    day_share: float
     probe: bool
 
 
@@ -68,6 +69,13 @@ def _path(**more: Any) -> Any:
 )
 @click.option("--accept-unflagged", is_flag=True, help="stations: take values without a quality flag.")
 @click.option("--root-zone", is_flag=True, help="stations: add 0-1 m means of stations with three depths or more.")
+@click.option(
+    "--day-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.75,
+    show_default=True,
+    help="stations: share of the expected values that a day needs for its mean.",
+)
 @click.option("--probe", is_flag=True, help="stations: print a draft of the mapping of a table, for you to complete.")
 @common_options
 def command(common: Common, what: str, **typed: Any) -> int:

@@ -49,7 +49,7 @@ def read(common: Common, words: Words, days: tuple[np.datetime64, np.datetime64]
     else:
         dataset = read_stations(
             list(words.sources), mapping=words.mapping, sensors=words.sensors, root_zone=words.root_zone,
-            accept_unflagged=words.accept_unflagged, period=days, progress=common.progress,
+            day_share=words.day_share, accept_unflagged=words.accept_unflagged, period=days, progress=common.progress,
         )  # fmt: skip
         write_stations(dataset, path)
         rival = companion(dataset)
@@ -70,6 +70,7 @@ def _identity(words: Words) -> dict[str, Any]:
     return {
         "layout": LAYOUT, "files": {str(path): file_sha256(path) for path in files}, "sensors": words.sensors,
         "accept_unflagged": words.accept_unflagged, "root_zone": words.root_zone, "days": words.days,
+        "day_share": words.day_share,
     }  # fmt: skip
 
 

@@ -80,6 +80,19 @@ def test_a_day_needs_three_quarters_of_its_values(tmp_path: Path, funnel: Any) -
     assert funnel.rejected(dataset) == {"day_incomplete": 1}
 
 
+def test_the_share_of_a_complete_day_is_a_setting(tmp_path: Path) -> None:
+    folder = write(tmp_path, [line for line in rows(3) if not line.startswith("2015/01/02") or int(line[11:13]) >= 7])
+    assert np.isfinite(read_stations([folder], day_share=0.7)["soil_moisture"].values).all()
+
+
+def test_point_sensors_of_a_neutron_network_stay_points(tmp_path: Path) -> None:
+    write(tmp_path, rows(), HEADER.replace("NET NET", "COSMOS-UK COSMOS-UK"))
+    write(tmp_path, rows(), HEADER.replace("NET NET", "COSMOS COSMOS"), NAME.replace("NET", "COSMOS"))
+    dataset = read_stations([tmp_path])
+    kinds = dict(zip(dataset["network"].values.tolist(), dataset["footprint_kind"].values.tolist(), strict=True))
+    assert kinds == {"COSMOS": "cosmic-ray", "COSMOS-UK": "point"}
+
+
 def test_the_morning_value_is_that_of_the_local_sun(tmp_path: Path) -> None:
     lines = [f"2015/01/{day:02d} {hour:02d}:00 {hour / 100:.4f} G M" for day in (1, 2, 3) for hour in range(24)]
     dataset = read_stations([write(tmp_path, lines, HEADER.replace("-100.0", "-105.0"))])

@@ -323,3 +323,23 @@ def test_declared_percent_is_a_fraction_and_repeated_ids_stay_apart(tmp_path: Pa
     dataset = open_stations(foreign(tmp_path / "f.nc", change=change))
     np.testing.assert_allclose(dataset["soil_moisture"], 0.2, atol=1e-7)
     assert dataset["station_id"].values.tolist() == ["a", "a~2", "b"]
+
+
+def test_a_depth_in_centimetres_and_words_of_the_stations_are_taken_over(tmp_path: Path) -> None:
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        depth = xr.DataArray(5.0, attrs={"standard_name": "depth", "units": "cm"})
+        return dataset.assign_coords(
+            depth=depth, network=("site", ["N", "N", "M"]), redistributable=("site", [1, 0, 1])
+        )
+
+    dataset = open_stations(foreign(tmp_path / "f.nc", change=change))
+    assert dataset["depth_class"].values.tolist() == ["surface"] * 3
+    assert dataset["network"].values.tolist() == ["N", "N", "M"]
+    assert dataset["redistributable"].values.tolist() == [1, 0, 1]
+
+
+def test_a_station_dataset_of_another_layout_is_refused_with_the_command_that_renews_it(tmp_path: Path) -> None:
+    dataset = read_stations([uscrn(tmp_path / "u")]).assign_attrs(vadose_stations=1)
+    write_stations(dataset, tmp_path / "old.nc")
+    with pytest.raises(InputError, match="layout 1, this program reads layout 2.*vadose ingest stations"):
+        open_stations(tmp_path / "old.nc")

@@ -24,7 +24,7 @@ from vadose.validation.stations.mapping import Mapping, load_mapping
 from vadose.validation.stations.matchups import is_matchup, read_matchup
 from vadose.validation.stations.probe import probe
 from vadose.validation.stations.selection import choose, root_zones
-from vadose.validation.stations.sensor import Period, Sensor
+from vadose.validation.stations.sensor import COMPLETE_DAY_SHARE, Period, Rules, Sensor
 from vadose.validation.stations.sites import SiteFile, is_site_file, read_site
 from vadose.validation.stations.smap_cvs import compose
 from vadose.validation.stations.sources import CARD, Member, members, stated_terms
@@ -78,6 +78,7 @@ def read_stations(
     sensors: str | None = None,
     accept_unflagged: bool = False,
     period: Period | None = None,
+    day_share: float = COMPLETE_DAY_SHARE,
     root_zone: bool = False,
     progress: Progress = silent,
 ) -> xr.Dataset:
@@ -97,6 +98,8 @@ def read_stations(
         Take the ISMN flag U (not checked).
     period
         First and last day to keep.
+    day_share
+        Share of the expected values that a day needs for its mean.
     root_zone
         Add the 0-1 m mean of stations with three depths or more.
     progress
@@ -117,7 +120,7 @@ def read_stations(
     found = _Found()
     for source in sources:
         every = list(members(source))
-        context = Context(stated_terms(source, every), by_folder(every), accept_unflagged, period)
+        context = Context(stated_terms(source, every), by_folder(every), accept_unflagged, Rules(period, day_share))
         for member in progress.track(every, f"stations {source.name}", len(every)):
             try:
                 _read(member, declared, context, found)

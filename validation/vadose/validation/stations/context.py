@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vadose.validation.stations.sensor import Period
+from vadose.validation.stations.sensor import DEFAULT_RULES, Rules
 from vadose.validation.stations.sources import Member, Terms
 
 
@@ -22,14 +22,14 @@ class Context:
         Files by folder.
     accept_unflagged
         Take the ISMN flag U (not checked).
-    period
-        First and last day asked for; all if None.
+    rules
+        Period and completeness of a day.
     """
 
     stated: Mapping[str, Terms] = field(default_factory=dict)
     folders: Mapping[str, Sequence[Member]] = field(default_factory=dict)
     accept_unflagged: bool = False
-    period: Period | None = None
+    rules: Rules = DEFAULT_RULES
 
     def folder(self, member: Member) -> Sequence[Member]:
         """All files in the folder of a file, itself included."""

@@ -210,9 +210,7 @@ def _probe(
         flag_dialect="provider", static=static,
     )  # fmt: skip
     nominal = 24 if layout.of_day == "last" else None
-    return daily_sensor(
-        site, origin, rows, period=context.period, of_day=layout.of_day, nominal_count=nominal
-    )  # fmt: skip
+    return daily_sensor(site, origin, rows, context.rules, of_day=layout.of_day, nominal_count=nominal)
 
 
 def _columns(table: Table, layout: Layout) -> dict[str, Floats]:

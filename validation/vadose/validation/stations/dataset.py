@@ -189,9 +189,10 @@ def _per_station(sensors: Sequence[Sensor]) -> dict[str, tuple[str, Any, dict[st
     }  # fmt: skip
     for name in _STATIC:
         out[name] = column([origin.static.get(name, "unknown") for origin in origins])
-    epochs = sorted({origin.static["land_cover_epoch"] for origin in origins if "land_cover_epoch" in origin.static})
-    if epochs:
-        out["land_cover"][2]["comment"] = f"maps: {', '.join(epochs)}"
+    for name, source in (("land_cover", "land_cover_epoch"), ("climate", "climate_map")):
+        maps = sorted({origin.static[source] for origin in origins if origin.static.get(source)})
+        if maps:
+            out[name][2]["comment"] = f"maps: {', '.join(maps)}"
     for name in _STATIC_NUMBERS:
         out[name] = column([_float(origin.static.get(name)) for origin in origins])
     return out

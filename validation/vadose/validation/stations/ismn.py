@@ -115,7 +115,7 @@ def read_ismn(member: Member, context: Context) -> list[Sensor]:
             flag_dialect=dialect, static=static_values(text, site, rows.stamps) if text else {},
             static_expected=True, notes=_notes(encoding, site, member),
         )  # fmt: skip
-        sensor = daily_sensor(site, origin, rows, period=context.period)
+        sensor = daily_sensor(site, origin, rows, context.rules)
         if rain is not None:
             sensor.beside["precipitation"] = rain
         out.append(sensor)
@@ -146,7 +146,8 @@ def _sites(lines: Lines, layout: _Layout, sensor: str, member: Member) -> list[t
     count = 5 if layout.depth is None else 3
     numbers = [_number(lines, at + 3 + word, member) for word in range(count)]
     label = sensor.strip("'\" ") or _sensor_of_name(member)
-    kind = COSMIC_RAY if "cosmic" in label.lower() or names[0].upper().startswith("COSMOS") else "point"
+    # The network COSMOS has neutron probes only; others, such as COSMOS-UK, have point sensors beside them.
+    kind = COSMIC_RAY if "cosmic" in label.lower() or names[0] == "COSMOS" else "point"
     lat, lon, altitude = numbers[:3]
     if layout.depth is None:
         return [(Site(names[0], names[2], label, lat, lon, altitude, numbers[3], numbers[4], kind), None)]

@@ -31,6 +31,7 @@ def static_values(raw: bytes, site: Site, stamps: Times) -> dict[str, str]:
     climates = [row for row in table if row.get("quantity_name") == "climate classification" and row.get("value")]
     if climates:
         out["climate"] = climates[0]["value"]
+        out["climate_map"] = climates[0].get("quantity_source_name", "")
     return out
 
 

@@ -97,7 +97,7 @@ def read_matchup(member: Member, context: Context) -> list[Sensor]:
     )  # fmt: skip
     # Overpasses come every two or three days: one value makes a day complete.
     counted = Rows(stamps, values, reasons, read)
-    sensor = daily_sensor(site, origin, counted, period=context.period, nominal_count=1)
+    sensor = daily_sensor(site, origin, counted, context.rules, nominal_count=1)
     return [replace(sensor, beside={"companion": _companion(columns, stamps, member, context)})]
 
 
@@ -164,8 +164,9 @@ def _companion(
     flagged = np.nan_to_num(quality, nan=1.0).astype(np.int64) & _NOT_RECOMMENDED
     use = np.isfinite(values) & (values > _MISSING_BELOW) & (flagged == 0)
     days = stamps.astype("datetime64[D]")
-    if context.period is not None:
-        use &= (days >= context.period[0]) & (days <= context.period[1])
+    period = context.rules.period
+    if period is not None:
+        use &= (days >= period[0]) & (days <= period[1])
     found, inverse, counts = np.unique(days[use], return_inverse=True, return_counts=True)
     return Daily(found, np.bincount(inverse, weights=values[use], minlength=found.size) / np.maximum(counts, 1))
 

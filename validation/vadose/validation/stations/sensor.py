@@ -91,6 +91,25 @@ def place_note(site: Site) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the user asks of every source.
+
+    Attributes
+    ----------
+    period
+        First and last day asked for; rows outside are `outside_period`. All if None.
+    day_share
+        Share of the expected values that a day needs for its mean.
+    """
+
+    period: Period | None = None
+    day_share: float = COMPLETE_DAY_SHARE
+
+
+DEFAULT_RULES = Rules()
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where the values come from and what their licence allows."""
 
@@ -231,8 +250,8 @@ def daily_sensor(
     site: Site,
     origin: Origin,
     rows: Rows,
+    rules: Rules = DEFAULT_RULES,
     *,
-    period: Period | None = None,
     of_day: Literal["mean", "last"] = "mean",
     nominal_count: int | None = None,
 ) -> Sensor:
@@ -242,8 +261,8 @@ def daily_sensor(
     ----------
     site, origin, rows
         The sensor, the source and its rows.
-    period
-        First and last day asked for; rows outside are `outside_period`.
+    rules
+        Period and completeness of a day.
     of_day
         `mean` of the day's values; or the `last` one, for a series that is a moving mean already.
     nominal_count
@@ -252,6 +271,7 @@ def daily_sensor(
     check_percent(rows.values[rows.reasons == ""], origin.file)
     impossible = (rows.reasons == "") & ((rows.values < 0.0) | (rows.values > 1.0))
     reasons = np.where(impossible, "own_range", rows.reasons)
+    period = rules.period
     if period is not None:
         days_of = rows.stamps.astype("datetime64[D]")
         reasons = np.where((days_of < period[0]) | (days_of > period[1]), "outside_period", reasons)
@@ -267,7 +287,7 @@ def daily_sensor(
     minutes = stamps.astype("datetime64[m]").astype(np.int64)
     days, first, counts = np.unique(minutes // MINUTES_PER_DAY, return_index=True, return_counts=True)
     nominal = nominal_count or _nominal_count(minutes)
-    complete = counts >= COMPLETE_DAY_SHARE * nominal
+    complete = counts >= rules.day_share * nominal
     if (~complete).any():
         rejected["day_incomplete"] = int((~complete).sum())
     last = first + counts - 1

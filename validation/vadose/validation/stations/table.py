@@ -171,7 +171,7 @@ def _sensor(
         flag_dialect="own", day_convention=mapping.time.day, utc_offset=mapping.time.utc_offset,
     )  # fmt: skip
     rows = Rows(times, values, reasons, stamps.size + astray, columns=columns)
-    return daily_sensor(site, origin, rows, period=context.period)
+    return daily_sensor(site, origin, rows, context.rules)
 
 
 def _numbers(column: Column) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -130,7 +130,7 @@ def _sensor(site: Site, origin: Origin, columns: Table, depth_cm: int, read: int
     frozen = np.where(np.isfinite(celsius), celsius < FROST_BELOW_C, np.nan)
     rain = _known(columns.get("P_DAILY_CALC"), nothing)
     rows = Rows(stamps, values, reasons, read, columns={"frozen": frozen, "precipitation": rain})
-    return daily_sensor(site, origin, rows, period=context.period, nominal_count=1)
+    return daily_sensor(site, origin, rows, context.rules, nominal_count=1)
 
 
 def _numbers(texts: npt.NDArray[np.str_]) -> Floats:
