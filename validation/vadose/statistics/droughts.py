@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -46,14 +48,34 @@ def dry_days(
     season = day_of_year(dates)
     known = np.isfinite(weekly)
     years = dates.astype("datetime64[Y]")
-    limit = np.full(365, np.nan)
-    for day in range(365):
-        near = known & (np.minimum((season - day) % 365, (day - season) % 365) <= half_window)
-        if near.sum() >= _FEWEST_VALUES and np.unique(years[near]).size >= FEWEST_YEARS:
-            limit[day] = np.quantile(weekly[near], percentile / 100.0)
-    threshold = limit[season]
+    limit = _limits(weekly, season, years.astype(np.int64), half_window, percentile / 100.0)
+    threshold = np.asarray(limit)[season]
     valid = known & np.isfinite(threshold)
     return valid & (np.nan_to_num(weekly) < np.nan_to_num(threshold)), valid
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _limits(weekly: Any, season: Any, years: Any, half_window: int, share: float) -> Any:
+    """Quantile of the values around each day of year, (365,); NaN with too few values or years."""
+    out = np.full(365, np.nan)
+    near = np.empty(weekly.size)
+    for day in range(365):
+        count, distinct, last = 0, 0, -(10**9)
+        for t in range(weekly.size):
+            apart = abs(season[t] - day)
+            if min(apart, 365 - apart) <= half_window and np.isfinite(weekly[t]):
+                near[count] = weekly[t]
+                count += 1
+                if years[t] != last:
+                    distinct += 1
+                    last = years[t]
+        if count >= _FEWEST_VALUES and distinct >= FEWEST_YEARS:
+            ordered = np.sort(near[:count])
+            position = share * (count - 1)
+            below = int(position)
+            above = min(below + 1, count - 1)
+            out[day] = ordered[below] + (position - below) * (ordered[above] - ordered[below])
+    return out
 
 
 @dataclass(frozen=True)
