@@ -161,18 +161,23 @@ def bootstrap(
     psi = pairing.influence(metric("r"))
     length = mean_length or max(rung(psi, pairing.gaps), rung(pairing.errors, pairing.gaps))
     weights = block_weights(pairing.x.shape[1], length, seed, replicates)
-    names = dict.fromkeys((*(one.name for one in metrics), "r"))
-    drawn = {name: np.empty((len(m.n), replicates)) for name in names}
+    chosen = {one.name: one for one in (*metrics, metric("r"))}
+    drawn = {name: np.empty((len(m.n), replicates)) for name in chosen}
+    errors = {name: np.empty(len(m.n)) for name in chosen}
+    z = np.zeros((len(m.n), replicates))
     for start in range(0, len(m.n), _SERIES):
         rows = slice(start, start + _SERIES)
         moments = replicate_moments(pairing.x[rows], pairing.r[rows], m.rows(rows), weights)
-        for name in names:
-            drawn[name][rows] = evaluate(metric(name), moments)
+        for name, one in chosen.items():
+            values = evaluate(one, moments)
+            scaled = on_scale(one, values)
+            drawn[name][rows], errors[name][rows] = values, scaled.std(axis=1)
+            if name == "r":
+                z[rows] = scaled
     run = tail_model(psi, pairing.gaps)
-    z = np.arctanh(np.clip(drawn["r"], -1 + 1e-12, 1 - 1e-12))
     factor, dof = _calibration(psi, z, pairing)
     free = np.where(np.isfinite(run.dof), run.dof, 1.0)
-    estimates = {one.name: _estimate(one, drawn[one.name], m, run, factor, free, level, minimum) for one in metrics}
+    estimates = {one.name: _estimate(one, factor * errors[one.name], m, run, free, level, minimum) for one in metrics}
     return Bootstrapped(estimates, drawn, length, factor, dof)
 
 
@@ -193,8 +198,8 @@ def _calibration(psi: Floats, z: Floats, pairing: Pairing) -> tuple[float, float
 
 
 def _estimate(
-    one: Metric, drawn: Floats, m: Moments, run: LongRun, factor: float, dof: Floats, level: float, minimum: int
-) -> Estimate:
+    one: Metric, error: Floats, m: Moments, run: LongRun, dof: Floats, level: float, minimum: int
+) -> Estimate:  # fmt: skip
     value = np.where(m.n >= minimum, evaluate(one, m), np.nan)
     constant = np.zeros(m.n.shape, bool)
     for which in one.varies:
@@ -202,8 +207,6 @@ def _estimate(
     status = status_of(m.n, run.n_eff, constant, minimum)
     shown = ((status == CODE["ok"]) | (status == CODE["short"])) & np.isfinite(value)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = on_scale(one, drawn)
-        error = np.sqrt(np.maximum((spread**2).mean(axis=1) - spread.mean(axis=1) ** 2, 0.0)) * factor
         low, high = limits(value, error**2, dof, "log" if one.scale == "chi_square" else one.scale or "identity", level)
     low, high = (np.where(shown, end, np.nan) for end in (low, high))
     return Estimate(value, low, high, m.n, run.n_eff, status)
