@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vadose.statistics import adjusted, outcome, weighted_mean, weighted_median
+from vadose.statistics import (
+    adjusted,
+    mean_z,
+    moments,
+    outcome,
+    pooled,
+    weighted_mean,
+    weighted_median,
+    weighted_quantile,
+)  # fmt: skip
 from vadose.statistics.aggregates import cluster_weights, network_time_error, resampled_weights, spread
 
 
@@ -72,3 +81,32 @@ def test_an_outcome_needs_significance_or_a_narrow_interval() -> None:
     found = outcome([-0.01, 0.01, 0.0, 0.0], [-0.02, 0.0, -0.0005, -0.1], [0.0, 0.02, 0.0005, 0.1],
                     [0.01, 0.01, 0.9, 0.9], margin=0.001, better="low")  # fmt: skip
     assert list(found) == ["better", "worse", "equal", "undecided"]
+
+
+def test_quartiles_of_equal_weights_are_ordered_values() -> None:
+    values = np.array([0.4, np.nan, 0.1, 0.3, 0.2])
+    assert [weighted_quantile(values, np.ones(5), share) for share in (0.25, 0.5, 0.75)] == [0.1, 0.2, 0.3]
+    assert weighted_quantile(values, [1.0, 1.0, 7.0, 1.0, 1.0], 0.5) == 0.1
+
+
+def test_a_perfect_correlation_does_not_swallow_the_mean_z() -> None:
+    found = mean_z([0.5, 1.0, 0.7, 0.6], [53.0, 100.0, 53.0, 2.0])
+    assert found == pytest.approx(np.tanh((np.arctanh(0.5) + np.arctanh(0.7)) / 2))
+
+
+def test_pooled_moments_are_those_of_all_days_together() -> None:
+    rng = np.random.default_rng(8)
+    r = rng.uniform(0.1, 0.4, (4, 300)) + 0.1 * np.arange(4)[:, None]
+    x = 0.1 + 0.7 * r + 0.02 * rng.standard_normal(r.shape)
+    x[rng.random(x.shape) < 0.3] = np.nan
+    x[2] = np.nan
+    found, expected = pooled(moments(x, r)), moments(x.ravel(), r.ravel())
+    for name in ("n", "mean_x", "mean_r", "var_x", "var_r", "cov", "mean_abs"):
+        assert getattr(found, name) == pytest.approx(float(getattr(expected, name)), rel=1e-12)
+
+
+def test_the_stricter_adjustment_equals_that_of_scipy_along_families() -> None:
+    p = np.random.default_rng(9).random((3, 20)) ** 3
+    for method in ("bh", "by"):
+        expected = [stats.false_discovery_control(row, method=method) for row in p]
+        np.testing.assert_allclose(adjusted(p, method), expected, rtol=1e-12)

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from vadose.statistics import STATUS, anomaly_35d, moving_mean, other_years_climatology, scale
+from vadose.statistics import (
+    STATUS,
+    anomaly_35d,
+    anomaly_climatology,
+    day_of_year,
+    moving_mean,
+    other_years_climatology,
+    scale,
+)  # fmt: skip
 
 
 def gappy(days: int = 400, seed: int = 0) -> np.ndarray:
@@ -80,3 +88,22 @@ def test_cdf_matching_of_a_monotone_copy_gives_the_reference_back() -> None:
 def test_few_days_have_no_cdf_map() -> None:
     r = np.random.default_rng(6).random(150)
     assert STATUS[int(scale("cdf", r, r)[1])] == "few_samples"
+
+
+def test_the_seasonal_anomaly_equals_a_loop_over_days_of_the_year() -> None:
+    dates = np.arange("2011-03-01", "2017-06-01", dtype="datetime64[D]")
+    values = gappy(dates.size, seed=3)
+    found, status = anomaly_climatology(values, dates)
+    assert (status == STATUS.index("ok")).all()
+    season = day_of_year(dates)
+    for day in (0, 59, 365 * 2 + 300, dates.size - 1):
+        apart = np.abs(season - season[day])
+        near = np.minimum(apart, 365 - apart) <= 15
+        np.testing.assert_allclose(found[0, day], values[0, day] - np.nanmean(values[0, near]), atol=1e-12)
+
+
+def test_four_years_have_no_seasonal_anomaly() -> None:
+    dates = np.arange("2011-01-01", "2015-01-01", dtype="datetime64[D]")
+    found, status = anomaly_climatology(gappy(dates.size, seed=4), dates)
+    assert np.isnan(found).all()
+    assert STATUS[status[0]] == "few_years"

@@ -5,7 +5,8 @@ import pytest
 from scipy import optimize
 
 from vadose.statistics import STATUS
-from vadose.statistics.droughts import Contingency, contingency, day_of_year, dry_days
+from vadose.statistics.anomalies import day_of_year
+from vadose.statistics.droughts import Contingency, contingency, dry_days
 from vadose.statistics.events import (
     decay_time,
     drydown_ratio,

@@ -6,9 +6,10 @@ is product minus reference. A status is a code; `words` gives its word.
 - Scores: `moments`, `METRICS`, `evaluate`; `Pairing` and `estimate` with intervals; `spearman` (rho), `kendall`
   (tau) and `memory_ratio`; `bootstrap` for what has no influence series; `Sums` that can be added.
 - Intervals rest on `vadose.statistics.longrun`: `tail_model` (default), `lag1`, `ar2`, `hac`, `iid`.
-- Averages: `weighted_median`, `weighted_mean`. Ours minus rival: `difference(metric, ours, rival)` of two pairings on
-  the same days, `on_scale`, `back`, `adjusted` (`bh`, `by`), `outcome`.
-- Signals and scaling: `anomaly_35d`, `moving_mean`, `other_years_climatology`, `scale`.
+- Averages: `weighted_median`, `weighted_mean`, `weighted_quantile`, `mean_z`, `pooled`.
+- Ours minus rival: `difference(metric, ours, rival)` of two pairings on the same days, `on_scale`, `back`, `adjusted`
+  (`bh`, `by`), `outcome`.
+- Signals and scaling: `anomaly_35d`, `anomaly_climatology`, `moving_mean`, `other_years_climatology`, `scale`.
 - Collocation: `triple(x, y, z)` and `collocate(series (..., N, time), named=, dependent=)` give a `Collocation` with
   error standard deviation, R2, SNR and gain of each member, their intervals and a status for each member;
   `all_triplets` and `spread_of` for many data sets, `error_budget`, `representativeness`.
@@ -18,8 +19,22 @@ is product minus reference. A status is a code; `words` gives its word.
   `vadose.statistics.droughts` (`dry_days`, `contingency` with POD, FAR, CSI, SEDI) and `memory_ratio`.
 """
 
-from vadose.statistics.aggregates import adjusted, outcome, weighted_mean, weighted_median
-from vadose.statistics.anomalies import anomaly_35d, moving_mean, other_years_climatology
+from vadose.statistics.aggregates import (
+    adjusted,
+    mean_z,
+    outcome,
+    pooled,
+    weighted_mean,
+    weighted_median,
+    weighted_quantile,
+)
+from vadose.statistics.anomalies import (
+    anomaly_35d,
+    anomaly_climatology,
+    day_of_year,
+    moving_mean,
+    other_years_climatology,
+)
 from vadose.statistics.budgets import Budget, error_budget, representativeness
 from vadose.statistics.collocation import Collocation, all_triplets, collocate, spread_of, triple, triplets
 from vadose.statistics.differences import Difference, back, difference, on_scale
@@ -63,15 +78,18 @@ __all__ = [
     "adjusted",
     "all_triplets",
     "anomaly_35d",
+    "anomaly_climatology",
     "back",
     "bootstrap",
     "collocate",
+    "day_of_year",
     "difference",
     "error_budget",
     "estimate",
     "evaluate",
     "figure_interval",
     "kendall",
+    "mean_z",
     "memory_ratio",
     "metric",
     "moments",
@@ -82,6 +100,7 @@ __all__ = [
     "outcome",
     "paired_ranks",
     "pettitt",
+    "pooled",
     "ranks",
     "representativeness",
     "scale",
@@ -94,6 +113,7 @@ __all__ = [
     "triplets",
     "weighted_mean",
     "weighted_median",
+    "weighted_quantile",
     "without_month_climatology",
     "words",
 ]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vadose.statistics.distributions import t_p_value, t_quantile
 from vadose.statistics.longrun import Floats, Gaps, tail_model
+from vadose.statistics.sums import Moments
 
 Average = Literal["median", "mean"]
 
@@ -62,6 +63,44 @@ def weighted_mean(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     total = mass.sum(axis=-1)
     mean = (np.where(mass > 0, values, 0.0) * mass).sum(axis=-1) / np.where(total > 0, total, np.nan)
     return np.asarray(mean)
+
+
+def weighted_quantile(values: npt.ArrayLike, weights: npt.ArrayLike, share: float) -> float:
+    """Smallest value below which at least this share of the weights lies, for quartiles beside a median, (station,)."""
+    values, weights = np.asarray(values, float), np.asarray(weights, float)
+    known = np.isfinite(values) & (weights > 0)
+    if not known.any():
+        return float("nan")
+    order = np.argsort(values[known], kind="stable")
+    mass = np.cumsum(weights[known][order])
+    return float(values[known][order][np.searchsorted(mass, share * mass[-1] * (1.0 - 1e-12))])
+
+
+def mean_z(r: npt.ArrayLike, n_eff: npt.ArrayLike) -> float:
+    """Correlation of the mean Fisher z with weights n_eff - 3, (station,); |R| = 1 and n_eff up to 3 do not count."""
+    values, days = np.asarray(r, float), np.asarray(n_eff, float)
+    counts = np.isfinite(values) & (np.abs(values) < 1.0) & (days > 3.0)
+    if not counts.any():
+        return float("nan")
+    weights = days[counts] - 3.0
+    return float(np.tanh((np.arctanh(values[counts]) * weights).sum() / weights.sum()))
+
+
+def pooled(m: Moments) -> Moments:
+    """Moments of the days of all stations together: sums added, so that any metric takes its root last, ()."""
+    n = np.where(np.nan_to_num(m.n) > 0, m.n, 0.0)
+    total = n.sum()
+    share = n / total if total > 0 else np.full(n.shape, np.nan)
+
+    def mean(part: Floats) -> Floats:
+        return np.asarray(np.where(n > 0, np.nan_to_num(part), 0.0) @ share)
+
+    mean_x, mean_r = mean(m.mean_x), mean(m.mean_r)
+    dx, dr = np.nan_to_num(m.mean_x - mean_x), np.nan_to_num(m.mean_r - mean_r)
+    return Moments(
+        n=np.asarray(total), mean_x=mean_x, mean_r=mean_r, var_x=mean(m.var_x) + mean(dx**2),
+        var_r=mean(m.var_r) + mean(dr**2), cov=mean(m.cov) + mean(dx * dr), mean_abs=mean(m.mean_abs),
+    )  # fmt: skip
 
 
 AVERAGES = {"median": weighted_median, "mean": weighted_mean}

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.statistics import kernels
+from vadose.statistics.status import CODE, Codes
 
 Floats = npt.NDArray[np.float64]
 
@@ -71,3 +72,52 @@ def other_years_climatology(values: npt.ArrayLike, half_window: int = 15, minimu
         sums += _window(total, round(year * DAYS_PER_YEAR), half_window)
         counts += _window(count, round(year * DAYS_PER_YEAR), half_window)
     return np.asarray(np.where(counts >= minimum, sums / np.maximum(counts, 1.0), np.nan))
+
+
+FEWEST_CLIMATOLOGY_YEARS = 5
+_FEWEST_IN_WINDOW = 30
+_FEWEST_YEARS_IN_WINDOW = 3
+_DAYS_OF_YEAR = 365
+
+
+def day_of_year(dates: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
+    """0 to 364; 29 February counts as 28."""
+    days = dates.astype("datetime64[D]")
+    years = days.astype("datetime64[Y]")
+    number = (days - years).astype(np.int64)
+    year = years.astype(np.int64) + 1970
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    return np.asarray(np.where(leap & (number >= 59), number - 1, number), np.int64)
+
+
+def anomaly_climatology(
+    values: npt.ArrayLike, dates: npt.NDArray[np.datetime64], half_window: int = 15
+) -> tuple[Floats, Codes]:
+    """Deviation from the mean of all values around the same day of the year, in all years.
+
+    Apply after matching, so that the same filter with the same gaps acts on product and reference.
+
+    Parameters
+    ----------
+    values
+        Daily values, (..., time), NaN = missing.
+    dates
+        Their days, (time,).
+    half_window
+        Days to each side of the day of the year, circular.
+
+    Returns
+    -------
+    anomaly, status
+        (..., time), NaN where the window holds fewer than 30 values or 3 years; and codes (...): `few_years` with
+        fewer than 5 years with values, where all is NaN.
+    """
+    array = np.asarray(values, float)
+    years = dates.astype("datetime64[Y]").astype(np.int64)
+    rows = np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
+    anomaly, seen = kernels.seasonal_anomaly(
+        rows, day_of_year(dates), years - years.min(initial=0), half_window, _FEWEST_IN_WINDOW, _FEWEST_YEARS_IN_WINDOW
+    )
+    few = seen < FEWEST_CLIMATOLOGY_YEARS
+    anomaly = np.where(few[:, None], np.nan, anomaly).reshape(array.shape)
+    return anomaly, np.where(few, CODE["few_years"], CODE["ok"]).astype(np.int8).reshape(array.shape[:-1])

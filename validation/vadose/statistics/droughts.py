@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from vadose.statistics.anomalies import moving_mean
+from vadose.statistics.anomalies import day_of_year, moving_mean
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -17,16 +17,6 @@ Booleans = npt.NDArray[np.bool_]
 PERCENTILES: tuple[int, ...] = (20, 10, 5)
 FEWEST_YEARS = 5
 _FEWEST_VALUES = 30
-
-
-def day_of_year(dates: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
-    """0 to 364; 29 February counts as 28."""
-    days = dates.astype("datetime64[D]")
-    years = days.astype("datetime64[Y]")
-    number = (days - years).astype(np.int64)
-    year = years.astype(np.int64) + 1970
-    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    return np.asarray(np.where(leap & (number >= 59), number - 1, number), np.int64)
 
 
 def dry_days(

@@ -309,3 +309,39 @@ def triple_values(count: Any, mean: Any, covariance: Any, minimum: float, weakes
         if any_value:
             out[7, s, 0], out[7, s, 1], out[7, s, 2] = 1.0, pairs[1] / pairs[2], pairs[0] / pairs[2]
     return out, status
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def seasonal_anomaly(values: Any, season: Any, year: Any, half: int, fewest: int, fewest_years: int) -> Any:
+    """Values (series, time) minus the mean of all within `half` days of their day of the year, and years with values.
+
+    `season` is 0 to 364 and `year` counts from 0, (time,).
+    """
+    series, days = values.shape
+    years = year.max() + 1 if days > 0 else 0
+    out = np.full((series, days), np.nan)
+    seen = np.zeros(series, np.int64)
+    for s in range(series):
+        total, count = np.zeros(365), np.zeros((years, 365))
+        for t in range(days):
+            if np.isfinite(values[s, t]):
+                total[season[t]] += values[s, t]
+                count[year[t], season[t]] += 1.0
+        for y in range(years):
+            seen[s] += 1 if count[y].sum() > 0 else 0
+        mean = np.full(365, np.nan)
+        for day in range(365):
+            window, n, with_values = 0.0, 0.0, 0
+            for y in range(years):
+                here = 0.0
+                for step in range(-half, half + 1):
+                    here += count[y, (day + step) % 365]
+                n += here
+                with_values += 1 if here > 0 else 0
+            for step in range(-half, half + 1):
+                window += total[(day + step) % 365]
+            if n >= fewest and with_values >= fewest_years:
+                mean[day] = window / n
+        for t in range(days):
+            out[s, t] = values[s, t] - mean[season[t]]
+    return out, seen
