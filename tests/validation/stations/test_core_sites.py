@@ -81,13 +81,20 @@ def test_the_standard_error_of_equal_weights_is_the_textbook_one() -> None:
     np.testing.assert_allclose(finite, expected * np.sqrt(0.75), rtol=1e-12)
 
 
-@limits(max_examples=25, deadline=None)
+# A square without its upper right quarter: not convex.
+CORNER = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.5, 0.5), (0.5, 1.0), (0.0, 1.0)])
+
+
+@pytest.mark.parametrize("outline", [SQUARE, CORNER, CORNER[::-1]], ids=["square", "corner", "clockwise"])
+@limits(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(1, 12))
-def test_voronoi_weights_are_the_shares_of_the_nearest_points(seed: int, count: int) -> None:
+def test_voronoi_weights_are_the_shares_of_the_nearest_points(outline: np.ndarray, seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     points = rng.uniform(0.0, 1.0, (count, 2))
-    weights = voronoi_weights(points, SQUARE, "site.yaml")
+    weights = voronoi_weights(points, outline, "site.yaml")
     grid = np.stack(np.meshgrid(*[(np.arange(200) + 0.5) / 200] * 2), axis=-1).reshape(-1, 2)
+    if outline is not SQUARE:
+        grid = grid[(grid < 0.5).any(axis=1)]
     nearest = ((grid[:, None] - points) ** 2).sum(axis=2).argmin(axis=1)
     np.testing.assert_allclose(weights, np.bincount(nearest, minlength=count) / len(grid), atol=0.02)
     assert weights.sum() == pytest.approx(1.0, abs=1e-12)
@@ -101,7 +108,13 @@ def test_two_stations_at_one_place_have_no_voronoi_weights() -> None:
 def test_a_polygon_is_cut_at_the_outline() -> None:
     wide = np.array([(-1.0, 0.25), (2.0, 0.25), (2.0, 0.75), (-1.0, 0.75)])
     assert area(clipped(wide, SQUARE)) == pytest.approx(0.5)
-    assert area(clipped(wide, SQUARE[::-1])) == pytest.approx(0.5)
+    assert area(clipped(wide[::-1], SQUARE)) == pytest.approx(0.5)
+    # Two legs of the U remain, joined by edges that lie upon each other.
+    legs = np.array(
+        [(0.0, -1.0), (1.0, -1.0), (1.0, 1.0), (0.7, 1.0), (0.7, -0.5), (0.3, -0.5), (0.3, 1.0), (0.0, 1.0)]
+    )
+    assert area(clipped(legs, SQUARE)) == pytest.approx(0.6)
+    assert area(clipped(SQUARE + 5.0, SQUARE)) == 0.0
 
 
 def write_stations_of_site(folder: Path, names: Sequence[str], value: float = 0.2) -> None:

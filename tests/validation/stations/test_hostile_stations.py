@@ -1,5 +1,6 @@
 """Stations that break expectations go through a whole validation: each has its status, the others their scores."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 from vadose.common import InputError
 from vadose.validation.run import run_validation
 from vadose.validation.settings import Settings
-from vadose.validation.stations import open_stations
+from vadose.validation.stations import open_stations, read_stations, write_stations
 
 NAMES = ("nowhere", "swapped", "constant", "single", "negative", "twice", "twice", "a/../b <script>")
 
@@ -97,3 +98,25 @@ def test_one_station_in_percent_stops_the_run_by_name(small: Path, tmp_path: Pat
     dataset.to_netcdf(tmp_path / "stations.nc")
     with pytest.raises(InputError, match="percent.*station net/s3"):
         scores(small, tmp_path / "stations.nc", tmp_path / "out")
+
+
+def test_a_corrupted_station_file_is_in_the_funnel_and_nowhere_else(small: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ismn"
+    folder.mkdir()
+    days = np.datetime64("2015-04-01T00", "h") + np.arange(24 * 200)
+    for name, lat in (("GOOD", 41.3), ("BAD", 41.6)):
+        rows = [
+            f"{str(hour).replace('-', '/').replace('T', ' ')}:00 {0.2 + k % 97 / 1000:.4f} G M"
+            for k, hour in enumerate(days)
+        ]
+        text = "\n".join([f"NET NET {name} {lat} -98.6 300 0.05 0.05 P", *rows])
+        (folder / f"NET_NET_{name}_sm_0.050000_0.050000_P_20150401_20151018.stm").write_text(
+            text if name == "GOOD" else text[60:].replace("2015/", "xx")
+        )
+    write_stations(read_stations([folder]), tmp_path / "stations.nc")
+    table = scores(small, tmp_path / "stations.nc", tmp_path / "run")
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    lost = described["station_files"]["stations.nc"]["file_unreadable"]
+    assert [name.split("_")[2] for name in lost] == ["BAD"]
+    assert not table["stratum"].str.contains("BAD").any()
+    assert table["stratum"].str.contains("GOOD").any()

@@ -19,6 +19,7 @@ from vadose.validation.products import Product, open_product
 from vadose.validation.recipes import Recipe, load_recipe
 from vadose.validation.relations import relations
 from vadose.validation.settings import Settings
+from vadose.validation.stations import reader_notes
 from vadose.validation.suite import Suite
 
 SCHEMA_VERSION = 2
@@ -71,6 +72,7 @@ def open_all(settings: Settings) -> Opened:
             "rivals": [name for name, _ in settings.rivals], "references": [name for name, _ in settings.references],
         },
         "stations": {path.name: file_sha256(path) for path in settings.stations if path.is_file()},
+        "station_files": {path.name: _lost_files(path) for path in settings.stations if path.is_file()},
         "recipe": {"name": recipe.name, "sha256": recipe.sha256} if recipe else None,
         "ledger": asdict(one.ledger) if one.ledger else None,
         "hidden": file_sha256(settings.hidden) if settings.hidden else None,
@@ -78,6 +80,13 @@ def open_all(settings: Settings) -> Opened:
     }  # fmt: skip
     references = tuple(opened[name] for name, _ in settings.references)
     return Opened(one, references, recipe, identity)
+
+
+def _lost_files(path: Path) -> dict[str, Any]:
+    """The end of the funnel's other side: files and sensors that gave no station at all, with the reason."""
+    notes = reader_notes(path)
+    lost = {"file_unreadable": notes.get("unreadable", {}), "sensors_not_taken": notes.get("left_out", {})}
+    return {name: found for name, found in lost.items() if found}
 
 
 def _cards(given: Sequence[str], names: Sequence[str]) -> dict[str, Card]:

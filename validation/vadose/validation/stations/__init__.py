@@ -16,7 +16,15 @@ import xarray as xr
 from vadose.common import InputError, Progress, silent
 from vadose.validation.stations.context import Context, by_folder
 from vadose.validation.stations.cosmos import is_cosmos, read_cosmos
-from vadose.validation.stations.dataset import LAYOUT, assemble, companion, open_stations, station_days, write_stations
+from vadose.validation.stations.dataset import (
+    LAYOUT,
+    assemble,
+    companion,
+    open_stations,
+    reader_notes,
+    station_days,
+    write_stations,
+)
 from vadose.validation.stations.identity import station_id
 from vadose.validation.stations.ismn import is_ismn, read_ismn
 from vadose.validation.stations.lists import is_station_list
@@ -38,6 +46,7 @@ __all__ = [
     "open_stations",
     "probe",
     "read_stations",
+    "reader_notes",
     "station_days",
     "write_stations",
 ]

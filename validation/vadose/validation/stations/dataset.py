@@ -248,6 +248,17 @@ def open_stations(path: Path) -> xr.Dataset:
     return canonical(dataset, str(path))
 
 
+def reader_notes(path: Path) -> dict[str, Any]:
+    """What the readers of a station dataset could not read, ignored or left out; empty for other files."""
+    try:
+        with xr.open_dataset(path, decode_times=False, engine="netcdf4") as opened:
+            text = str(opened.attrs.get("reader_notes", "{}"))
+    except (OSError, ValueError, RuntimeError):
+        return {}
+    notes: dict[str, Any] = json.loads(text)
+    return notes
+
+
 def station_days(dataset: xr.Dataset) -> npt.NDArray[np.datetime64]:
     """Days of a canonical dataset, datetime64[D], consecutive."""
     days: npt.NDArray[np.datetime64] = EPOCH + np.floor(np.asarray(dataset["time"])).astype("timedelta64[D]")

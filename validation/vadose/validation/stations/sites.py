@@ -210,8 +210,11 @@ def _weights_of_file(site: CoreSite, member: Member, folder: dict[str, Member]) 
 
 
 def area(corners: Floats) -> float:
-    """Area of a polygon, by the shoelace formula."""
-    x, y = corners.T
+    """Area of a polygon, by the shoelace formula; 0 of fewer than three corners."""
+    if len(corners) < 3:
+        return 0.0
+    # Seen from the first corner, so that large coordinates lose no digits.
+    x, y = (corners - corners[0]).T
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2.0)
 
 
@@ -225,59 +228,48 @@ def centroid(corners: Floats) -> Floats:
 
 
 def voronoi_weights(points: Floats, outline: Floats, where: str) -> Floats:
-    """Share of a convex outline's area that lies nearest to each point (Thiessen polygons).
+    """Share of an outline's area that lies nearest to each point (Thiessen polygons).
 
     Parameters
     ----------
     points
         Equal-area coordinates in m, (point, 2); those outside the outline may get no area.
     outline
-        Corners in order, (corner, 2).
+        Corners in order, (corner, 2); edges may not cross.
 
     Raises
     ------
     UsageError
-        If two points coincide, or the outline is not convex.
+        If two points coincide.
     """
-    if not _is_convex(outline):
-        raise UsageError("voronoi weights need a convex polygon", where=where, next="use weighting: file")
     if len(np.unique(points.round(3), axis=0)) != len(points):
         raise UsageError("two stations stand at one place: voronoi weights are not defined", where=where)
-    # Points mirrored far outside close the regions of all real ones.
+    # Points far outside close the regions of all real ones.
     middle, reach = outline.mean(axis=0), 100.0 * np.ptp(outline, axis=0).max()
-    frame = middle + reach * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1), (0, -1.5), (0, 1.5), (-1.5, 0), (1.5, 0)])
-    cells = Voronoi(np.concatenate([points, frame]) - middle)
-    areas = []
-    for number in range(len(points)):
-        region = cells.regions[cells.point_region[number]]
-        cut = clipped(cells.vertices[region] + middle, outline)
-        areas.append(area(cut) if len(cut) > 2 else 0.0)
+    frame = reach * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1), (0, -1.5), (0, 1.5), (-1.5, 0), (1.5, 0)])
+    cells = Voronoi(np.concatenate([points - middle, frame]))
+    regions = [cells.regions[cells.point_region[number]] for number in range(len(points))]
+    areas = [area(clipped(outline, in_order(cells.vertices[region] + middle))) for region in regions]
     return np.array(areas) / sum(areas)
 
 
-def _turns(corners: Floats) -> Floats:
-    edges = np.roll(corners, -1, axis=0) - corners
-    following = np.roll(edges, -1, axis=0)
-    return np.asarray(edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0])
+def in_order(corners: Floats) -> Floats:
+    """Corners of a convex polygon, counter-clockwise."""
+    east, north = (corners - corners.mean(axis=0)).T
+    return corners[np.argsort(np.arctan2(north, east))]
 
 
-def _is_convex(corners: Floats) -> bool:
-    turns = _turns(corners)
-    scale = 1e-9 * np.abs(turns).max()
-    return bool((turns >= -scale).all() or (turns <= scale).all())
+def clipped(polygon: Floats, window: Floats) -> Floats:
+    """The part of a polygon inside a convex window with corners counter-clockwise (Sutherland and Hodgman 1974).
 
-
-def clipped(polygon: Floats, outline: Floats) -> Floats:
-    """The part of a convex polygon inside a convex outline (Sutherland and Hodgman 1974), corners in order."""
-    centre = polygon.mean(axis=0)
-    order = np.argsort(np.arctan2(*(polygon - centre).T[::-1]))
-    result = polygon[order]
-    sign = 1.0 if _turns(outline).sum() > 0 else -1.0
-    for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+    Parts of a polygon that is not convex stay joined by edges that lie upon each other: its area is right.
+    """
+    result = polygon
+    for start, end in zip(window, np.roll(window, -1, axis=0), strict=True):
         if len(result) == 0:
             break
         edge = end - start
-        side = sign * (edge[0] * (result[:, 1] - start[1]) - edge[1] * (result[:, 0] - start[0]))
+        side = edge[0] * (result[:, 1] - start[1]) - edge[1] * (result[:, 0] - start[0])
         kept = []
         for a, b, side_a, side_b in zip(result, np.roll(result, -1, axis=0), side, np.roll(side, -1), strict=True):
             if side_a >= 0:
