@@ -178,38 +178,56 @@ def cosine_variance(psi: Any, mask: Any, first: Any, span: Any, count: Any) -> A
     """
     series, days = psi.shape
     out = np.full(series, np.nan)
-    before, wave, twice = np.empty(days), np.empty(days), np.empty(days)
-    present = np.empty(days)
+    lowest, twice, present = np.empty(days), np.empty(days), np.empty(days)
+    one, two = np.empty(days), np.empty(days)
+    last_first, last_span = -1.0, -1.0
     for s in range(series):
-        n = 0.0
+        row = psi[s]
+        n, mean = 0.0, 0.0
         for t in range(days):
             present[t] = 1.0 if mask[s, t] else 0.0
             n += present[t]
+            mean += row[t]
         if n < 2.0:
             continue
-        for t in range(days):
-            wave[t] = np.cos(np.pi * (t - first[s] + 0.5) / span[s])
-            twice[t] = 2.0 * wave[t]
-            before[t] = 1.0
-        mean = 0.0
-        for t in range(days):
-            mean += psi[s, t]
         mean /= n
+        if first[s] != last_first or span[s] != last_span:
+            last_first, last_span = first[s], span[s]
+            for t in range(days):
+                lowest[t] = np.cos(np.pi * (t - first[s] + 0.5) / span[s])
+                twice[t] = 2.0 * lowest[t]
+        for t in range(days):
+            one[t] = lowest[t]
+            two[t] = 1.0
         power = 0.0
+        wave, before = one, two
         for _ in range(count[s]):
             along, total, square = 0.0, 0.0, 0.0
             for t in range(days):
-                masked = wave[t] * present[t]
-                along += psi[s, t] * wave[t]
+                value = wave[t]
+                masked = value * present[t]
+                along += row[t] * value
                 total += masked
-                square += masked * wave[t]
-            for t in range(days):
-                following = twice[t] * wave[t] - before[t]
-                before[t] = wave[t]
-                wave[t] = following
+                square += masked * value
+                before[t] = twice[t] * value - before[t]
+            wave, before = before, wave
             along -= mean * total
             power += along * along / max(square - total * total / n, 1e-9 * n)
         out[s] = power / count[s] / n
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def along_waves(series: Any, waves: Any) -> Any:
+    """Inner products of series (rows, time) with waves (count, time), (rows, count)."""
+    rows, days = series.shape
+    out = np.empty((rows, waves.shape[0]))
+    for s in range(rows):
+        for k in range(waves.shape[0]):
+            total = 0.0
+            for t in range(days):
+                total += series[s, t] * waves[k, t]
+            out[s, k] = total
     return out
 
 

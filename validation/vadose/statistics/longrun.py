@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -69,6 +69,16 @@ class Gaps:
         span = np.where(any_day, days - mask[:, ::-1].argmax(axis=1) - mask.argmax(axis=1), 0)
         return cls(mask, mask.sum(axis=1).astype(float), span.astype(float), pairs[:, : lags + 1], far_pairs, far_lags)
 
+    @cached_property
+    def wave_products(self) -> Floats:
+        """Inner products of the yearly waves over the matched days, (series, waves, waves), never singular."""
+        waves = _yearly_waves(self.mask.shape[1])
+        first, second = np.triu_indices(len(waves))
+        upper = kernels.along_waves(self.mask.astype(float), waves[first] * waves[second])
+        out = np.empty((len(upper), len(waves), len(waves)))
+        out[:, first, second] = out[:, second, first] = upper
+        return out + 1e-9 * np.maximum(self.n, 1.0)[:, None, None] * np.eye(len(waves))
+
     def rows(self, chosen: Booleans) -> Gaps:
         """The chosen series only."""
         return Gaps(
@@ -94,6 +104,13 @@ class LongRun:
     variance: Floats
     n_eff: Floats
     dof: Floats
+
+
+@lru_cache(maxsize=64)
+def _yearly_waves(days: int) -> Floats:
+    """Constant, annual and semiannual harmonics, (5, time)."""
+    phase = 2.0 * np.pi * np.arange(days) / DAYS_PER_YEAR
+    return np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase), np.cos(2.0 * phase), np.sin(2.0 * phase)])
 
 
 @lru_cache(maxsize=64)
@@ -205,14 +222,9 @@ def _with_low_frequencies(tail: _Tail, psi: Floats, gaps: Gaps) -> LongRun:
 
 def _yearly_cycle(psi: Floats, gaps: Gaps) -> tuple[Callable[[Booleans], Floats], Floats]:
     """The annual and semiannual harmonics of matched days: a function that gives them for series, and their share."""
-    phase = 2.0 * np.pi * np.arange(psi.shape[1]) / DAYS_PER_YEAR
-    waves = np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase), np.cos(2.0 * phase), np.sin(2.0 * phase)])
-    mask = gaps.mask.astype(float)
-    products = (waves[:, None] * waves[None]).reshape(len(waves) ** 2, -1)
-    normal = (mask @ products.T).reshape(-1, len(waves), len(waves))
-    right = psi @ waves.T
-    ridge = 1e-9 * np.maximum(gaps.n, 1.0)[:, None, None] * np.eye(len(waves))
-    coefficients = np.linalg.solve(normal + ridge, right[..., None])[..., 0]
+    waves = _yearly_waves(psi.shape[1])
+    right = kernels.along_waves(psi, waves)
+    coefficients = np.linalg.solve(gaps.wave_products, right[..., None])[..., 0]
     total = np.einsum("st,st->s", psi, psi)
     share = (coefficients * right).sum(axis=1) / np.where(total > 0, total, np.inf)
 
