@@ -10,6 +10,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pandas as pd
+import xarray as xr
 import yaml
 
 from vadose.reports import build_site, policy, report, server, site_project
@@ -153,7 +154,7 @@ def station_table(places: list[Station]) -> pd.DataFrame:
             "cell_row": 3,
             "cell_col": 4,
             "distance_km": 7.25,
-            "land_cover": "cropland",
+            "land_cover": "130",
             "climate": "Cfb",
             "funnel_read": 100,
             "rejected_missing": 10,
@@ -264,6 +265,172 @@ def write_run(folder: Path, places: list[Station] | None = None, *, version: str
     ]
     pd.DataFrame(curves).to_parquet(folder / "diagnostics" / "curves.parquet", index=False)
     return folder
+
+
+TRIPLET = "vadose+rival+in situ"
+BUDGET = "vadose+in situ+rival"
+GRID = "grid"
+
+
+def further_scores(places: list[Station], version: str = "1.0.0") -> list[dict[str, object]]:
+    """Rows beyond the headline: own samples, shifts, uncertainty, collocation, budgets, slopes, maps."""
+    draw = np.random.default_rng(11)
+    shared = {"version": version}
+
+    def near(middle: float) -> float:
+        return middle + float(draw.uniform(-0.002, 0.002))
+
+    rows = []
+    for product in ("vadose", "rival"):
+        mine = shared if product == "vadose" else {}
+        for metric, signal, middle in (("r", "raw", 0.72), ("ubrmsd", "raw", 0.041), ("bias", "raw", -0.012)):
+            rows.append(score(product, metric, near(middle), signal=signal, subset="own", coverage=0.8, **mine))
+        rows.append(score(product, "lag_days", near(0.1), stratum_kind="lag", subset="own", aggregate="mean_z", **mine))
+        tc = {"subset": "triplet", "stratum_kind": "triplet", "stratum": TRIPLET, **mine}
+        rows += [
+            score(product, name, near(value), **tc)
+            for name, value in (("tc_error", 0.02), ("tc_r2", 0.8), ("tc_snr", 6.0))
+        ]
+        slope = {"subset": "stability", "stratum_kind": "network", "aggregate": "mean", **mine}
+        rows += [score(product, "trend", near(0.004), **slope | {"stratum": name}) for name in ("all", "NETA")]
+        rows += [score(product, name, near(0.001), **slope) for name in ("trend_ubrmsd", "trend_r")]
+        field = {"subset": "map", "stratum_kind": "map", "reference": GRID, "aggregate": "mean", **mine}
+        rows += [score(product, name, near(0.03), **field) for name in ("spatial_r", "spatial_ubrmsd", "spatial_bias")]
+    for stratum in ("all", "land_cover 130"):
+        stated = {"subset": "own", "stratum_kind": "uncertainty", "stratum": stratum, "aggregate": "pooled", **shared}
+        stated["status"] = "reference_error_removed"
+        for name, value in (("coverage_50", 0.49), ("coverage_80", 0.78), ("coverage_90", 0.89), ("coverage_95", 0.94)):
+            rows.append(score("vadose", name, near(value), **stated))
+        for name, value in (
+            ("crps", 0.03),
+            ("interval_score", 0.2),
+            ("interval_width", 0.15),
+            ("spread_skill_slope", 1.1),
+        ):
+            rows.append(score("vadose", name, near(value), **stated | {"ci_low": np.nan, "ci_high": np.nan}))
+    for k, place in enumerate(places):
+        single = {"stratum_kind": "station", "stratum": place.id, "aggregate": "", **shared}
+        known = near(0.018) if k else None
+        rows.append(score("vadose", "tc_error", known, subset=f"triplet {TRIPLET}", **single))
+        for name in ("budget_bias2", "budget_gain2", "budget_product2", "budget_reference2"):
+            rows.append(score("vadose", name, abs(near(0.0)) if k else None, subset=f"budget {BUDGET}", **single))
+        slope = near(0.03) if k else None
+        rows.append(
+            score("vadose", "trend", slope, subset="stability", **single | {"status": "ok" if k else "few_years"})
+        )
+    return rows
+
+
+def further_facts() -> pd.DataFrame:
+    """diagnostics/tables.parquet."""
+    tables = {
+        "product_relations": {
+            "vadose": {"rival": "shared_forcing (weather <b>)"}, "rival": {"vadose": "shared_forcing"},
+        },
+        "collocation": {
+            f"stations raw {TRIPLET}": {
+                "reference": "stations", "signal": "raw", "triplet": TRIPLET, "audit": "dependent_errors",
+                "stations": 3.0,
+                "status ok": 2.0, "status few_samples": 1.0, "tc_error in situ": 0.0471, "tc_r2 in situ": 0.55,
+                "tc_snr in situ": 1.2,
+            }
+        },
+        "error_budget": {
+            f"stations {BUDGET}": {
+                "audit": "independent", "bias2": 0.0001, "gain2": 0.0002, "product2": 0.0003, "reference2": 0.0021,
+                "mse": 0.003,
+            }
+        },
+        "stability": {
+            f"stations {product} {name}": {
+                "detectable": 0.031, "detectable_drift": 0.041, "verdict": "undecided", "status": "ok",
+            }
+            for product in ("vadose", "rival")
+            for name in ("all", "NETA")
+        },
+        "breaks": {
+            f"stations vadose {HOSTILE}": {
+                "month": "2020-04", "difference": -0.02, "p": 0.01, "clusters_in_quarter": 3.0, "charged_to": "product",
+            }
+        },
+        "map_detail": {f"{GRID} vadose": {"std_below_coarse_cell": 0.0123}},
+    }  # fmt: skip
+    rows = [
+        (table, row, column, cell if isinstance(cell, float) else np.nan, "" if isinstance(cell, float) else cell)
+        for table, found in tables.items()
+        for row, cells in found.items()
+        for column, cell in cells.items()
+    ]
+    return pd.DataFrame(rows, columns=["table", "row", "column", "value", "text"])
+
+
+def further_curves() -> pd.DataFrame:
+    """Curves beyond seasonal cycles, density and reliability; days count from 1970."""
+    days = (DAYS - pd.Timestamp("1970-01-01")).days.to_numpy(float)
+    lat = np.array([48.5, 49.5])
+    parts = [
+        ("pit", "stations", "vadose", np.arange(0.05, 1.0, 0.1), np.linspace(0.8, 1.2, 10), np.nan),
+        ("spread_skill", "stations", "vadose", np.array([0.03, 0.04, 0.06]), np.array([0.031, 0.045, 0.055]), 30.0),
+        ("zonal_mean", GRID, GRID, lat, np.array([0.2, 0.21]), 90.0),
+        ("spectrum", GRID, GRID, np.array([0.002, 0.004]), np.array([0.01, 0.002]), 12.0),
+    ]
+    for product in ("vadose", "rival"):
+        parts += [
+            ("lag_increments", "stations", product, np.arange(-5.0, 6.0), np.linspace(0.1, 0.3, 11), 0.05),
+            ("monthly_difference", "stations/all", product, days[::30], np.array([0.01, -0.01, 0.0]), np.nan),
+            ("zonal_mean", GRID, product, lat, np.array([0.19, 0.22]), 90.0),
+            ("spectrum", GRID, product, np.array([0.002, 0.004]), np.array([0.011, 0.001]), 12.0),
+        ]
+        for name in ("spatial_r", "spatial_ubrmsd", "spatial_bias"):
+            parts.append((name, GRID, product, days[[0, 1, 3]], np.array([0.51, 0.62, 0.73]), np.nan))
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"figure": f, "panel": p, "series": s, "x": x, "y": y, "low": low, "high": np.nan, "unit": "1"}
+            )
+            for f, p, s, x, y, low in parts
+        ],
+        ignore_index=True,
+    )
+
+
+def write_maps(path: Path) -> None:
+    """maps.nc: two products against one gridded reference of 6 by 8 cells, one without a value."""
+    lat, lon = 49.75 - 0.5 * np.arange(6), 5.25 + 0.5 * np.arange(8)
+    draw = np.random.default_rng(13)
+    seasonal = draw.uniform(-0.05, 0.05, (2, 4, 6, 8)).astype("f4")
+    seasonal[:, :, 0, 0] = np.nan
+    single = draw.uniform(0.4, 0.9, (2, 6, 8)).astype("f4")
+    fields = ("product", f"lat_{GRID}", f"lon_{GRID}")
+    cells = ("product", f"cell_lat_{GRID}", f"cell_lon_{GRID}")
+    dates = np.full((2, len(DAYS)), 0.1, "f4")
+    data = {
+        f"difference_{GRID}": (("product", "season", *fields[1:]), seasonal),
+        f"cell_r_{GRID}": (cells, single), f"cell_bias_{GRID}": (cells, single - 0.6),
+        **{
+            f"{name}_{GRID}": (("product", f"time_{GRID}"), dates)
+            for name in ("spatial_r", "spatial_ubrmsd", "spatial_bias")
+        },
+    }  # fmt: skip
+    axes = {fields[1]: lat, fields[2]: lon, cells[1]: lat, cells[2]: lon, f"time_{GRID}": DAYS.to_numpy()}
+    names = {"product": np.array(["vadose", "rival"], object), "season": np.array(["DJF", "MAM", "JJA", "SON"], object)}
+    xr.Dataset(data, coords={**names, **axes}).to_netcdf(path, engine="netcdf4")
+
+
+def write_further(run: Path, places: list[Station] | None = None, version: str = "1.0.0") -> Path:
+    """Give a run what the further pages are made of."""
+    places = stations() if places is None else places
+    frame = pd.concat([pd.read_parquet(run / "scores.parquet"), pd.DataFrame(further_scores(places, version))])
+    frame = frame.sort_values(list(KEY), ignore_index=True).astype({"n": "int64"})
+    frame.to_parquet(run / "scores.parquet", index=False)
+    compared = comparisons()
+    by_network = compared.assign(stratum_kind="network", stratum=places[0].network)
+    pd.concat([compared, by_network]).to_parquet(run / "comparisons.parquet", index=False)
+    curves = run / "diagnostics" / "curves.parquet"
+    pd.concat([pd.read_parquet(curves), further_curves()], ignore_index=True).to_parquet(curves, index=False)
+    further_facts().to_parquet(run / "diagnostics" / "tables.parquet", index=False)
+    write_maps(run / "diagnostics" / "maps.nc")
+    return run
 
 
 def write_granule(path: Path, day: pd.Timestamp) -> None:
@@ -411,8 +578,8 @@ def publish(folder: Path, status: str = "current") -> None:
 
 
 def write_workspace(workspace: Path) -> Path:
-    """Version 1.0.0 published, 1.1.0 a preview, with a known issue and one run each."""
-    first = write_release(workspace, "1.0.0", write_run(workspace / "runs" / "first"))
+    """Version 1.0.0 published with all pages, 1.1.0 a preview with few, a known issue, and one run each."""
+    first = write_release(workspace, "1.0.0", write_further(write_run(workspace / "runs" / "first")))
     write_release(workspace, "1.1.0", write_run(workspace / "runs" / "second", version="1.1.0"))
     publish(first)
     (first.parent / "KNOWN_ISSUES.md").write_text(

@@ -18,8 +18,14 @@ PAGES = (
     "demo-0p25deg/changelog/",
     "demo-0p25deg/issues/",
     VERSION,
+    f"{VERSION}rivals/",
     f"{VERSION}strata/",
     f"{VERSION}stations/",
+    f"{VERSION}maps-rivals/",
+    f"{VERSION}uncertainty/",
+    f"{VERSION}collocation/",
+    f"{VERSION}error-budget/",
+    f"{VERSION}stability/",
     f"{VERSION}gates/",
     f"{VERSION}download/",
     f"{VERSION}provenance/",
@@ -128,6 +134,25 @@ def test_navigation_by_clicks_draws_every_plot_and_loads_plotly_once(desktop: Vi
         "performance.getEntriesByType('resource').filter((e) => e.name.includes('plotly-vadose')).length"
     )
     assert loads == 1
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_the_tabs_of_a_version_lead_to_every_page(browser, built, width: int, scheme: str) -> None:
+    found = visit(browser, built, width, scheme)
+    found.open(VERSION)
+    tabs = found.page.locator("nav.pages a").all_inner_texts()
+    assert tabs == [
+        "Scoreboard", "Rivals", "Strata", "Stations", "Maps", "Uncertainty", "Collocation", "Error budget", "Stability",
+        "Gates", "Download", "Provenance",
+    ]  # fmt: skip
+    for words in tabs[1:]:
+        found.page.locator("nav.pages a", has_text=words).first.click()
+        found.until(f"document.querySelector('nav.pages [aria-current]').textContent === '{words}'")
+        found.drawn()
+        pictures = "[...document.querySelectorAll('figure.maps img')].every((e) => e.complete && e.naturalWidth > 0)"
+        found.until(pictures)
+    found.page.context.close()
+    assert found.faults == []
 
 
 def test_a_station_in_the_address_is_shown_by_all_three_views(desktop: Visit) -> None:

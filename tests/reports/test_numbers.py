@@ -1,16 +1,22 @@
 """Every score on every page equals its row of scores.parquet, and every required row is on a page."""
 
+import html
 import json
 import math
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from vadose.reports.data import Run
+from vadose.reports.facts import fact_id, fact_text
 from vadose.reports.formats import row_id, score_text, status_text
 from vadose.reports.tables import outcomes
 
@@ -18,24 +24,25 @@ HEADLINE = {("r", "raw"), ("r", "anomaly_35d"), ("ubrmsd", "raw"), ("bias", "raw
 
 
 class ScoreTables(HTMLParser):
-    """Collects (source, row id, value, text) of every score, and numbers in score tables that are none."""
+    """Collects (source, row id, value, text) of every score and fact, and numbers in score tables that are neither."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.source, self.data, self.small, self.cell = "", None, 0, None
+        self.source, self.facts_source, self.data, self.small, self.cell = "", "", None, 0, None
         self.scores: list[tuple[str, str, str, str]] = []
+        self.facts: list[tuple[str, str, str, str]] = []
         self.bare: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         given = dict(attrs)
         if tag == "table":
-            self.source = given.get("data-scores", "")
+            self.source, self.facts_source = given.get("data-scores", ""), given.get("data-facts", "")
         elif tag == "td":
             self.cell = given.get("class", "")
         elif tag == "small":
             self.small += 1
         elif tag == "data" and self.source:
-            self.data = (given["data-score"], given["value"])
+            self.data = ("data-fact" in given, given.get("data-fact") or given["data-score"], given["value"])
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "table":
@@ -49,7 +56,9 @@ class ScoreTables(HTMLParser):
 
     def handle_data(self, text: str) -> None:
         if self.data is not None:
-            self.scores.append((self.source, *self.data, text))
+            fact, key, value = self.data
+            kept, source = (self.facts, self.facts_source) if fact else (self.scores, self.source)
+            kept.append((source, key, value, text))
         elif self.source and self.cell == "number" and not self.small and re.search(r"\d", text):
             self.bare.append(text)
 
@@ -67,19 +76,26 @@ def faults(page: str, files: dict[str, dict[str, dict]]) -> list[str]:
             wrong.append(f"{key}: {value} is not {row['value']}")
         elif text != score_text(row["metric"], row["value"]):
             wrong.append(f"{key}: {text!r} is not {row['value']} as it is written")
+    for source, key, value, text in found.facts:
+        row = files[source].get(key)
+        if row is None or float(value) != row["value"] or text != fact_text(row["column"], row["value"]):
+            wrong.append(f"fact {key}: {value} {text!r} is not {row}")
     return wrong
 
 
 def by_id(path: Path) -> dict[str, dict]:
-    """The rows of a score file by their id."""
-    return {row_id(row): row for row in pd.read_parquet(path).to_dict("records")}
+    """The rows of a file of scores or of facts by their id."""
+    rows = pd.read_parquet(path).to_dict("records")
+    if path.name == "tables.parquet":
+        return {fact_id(row["table"], row["row"], row["column"]): row for row in rows}
+    return {row_id(row): row for row in rows}
 
 
 def pages_with_scores(site: Path) -> Iterator[tuple[Path, str, dict[str, dict[str, dict]]]]:
     """Each built page with score tables, its text and the rows of the score files that it names."""
     for path in sorted(site.rglob("*.html")):
         page = path.read_text(encoding="utf-8")
-        sources = sorted(set(re.findall(r'data-scores="([^"]+)"', page)))
+        sources = sorted(set(re.findall(r'data-(?:scores|facts)="([^"]+)"', page)))
         if sources:
             yield path, page, {source: by_id(path.parent / source) for source in sources}
 
@@ -88,7 +104,9 @@ def test_every_score_on_every_page_is_its_row(built) -> None:
     pages = list(pages_with_scores(built.site))
     for path, page, files in pages:
         assert faults(page, files) == [], path
-    assert len(pages) >= 8
+    assert len(pages) >= 14
+    shown = {path.parent.name for path, page, _ in pages if "data-fact=" in page}
+    assert shown == {"collocation", "error-budget", "maps-rivals", "stability"}
 
 
 def test_one_changed_number_is_found(built) -> None:
@@ -97,6 +115,110 @@ def test_one_changed_number_is_found(built) -> None:
     assert value is not None
     assert faults(page.replace(value[1], str(float(value[1]) + 1e-9), 1), files)
     assert faults(re.sub(r'(data-score="[0-9a-f]{12}">)[^<]+', r"\g<1>0.123", page, count=1), files)
+
+
+def test_one_changed_fact_is_found(built) -> None:
+    pages = {path.parent.name: (page, files) for path, page, files in pages_with_scores(built.site)}
+    page, files = pages["collocation"]
+    assert faults(re.sub(r'(data-fact="[0-9a-f]{12}">)[^<]+', r"\g<1>0.123", page, count=1), files)
+    assert faults(re.sub(r'(<data value=")[^"]+(" data-fact)', r"\g<1>0.5\g<2>", page, count=1), files)
+
+
+FURTHER = {
+    "rivals": ("own", "lag"),
+    "uncertainty": ("uncertainty",),
+    "collocation": ("triplet",),
+    "error-budget": ("budget",),
+    "stability": ("stability",),
+    "maps-rivals": ("map",),
+}
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_every_row_of_a_further_page_is_on_it(built, name: str) -> None:
+    page = (built.site / "demo-0p25deg" / "v1.0.0" / name / "index.html").read_text(encoding="utf-8")
+    rows = by_id(built.site / "data" / "demo-0p25deg" / "v1.0.0" / "scores.parquet")
+    wanted = {
+        key
+        for key, row in rows.items()
+        if any(word in (row["stratum_kind"], row["subset"].partition(" ")[0]) for word in FURTHER[name])
+        and not math.isnan(row["value"])
+        and (row["stratum_kind"], row["metric"]) != ("station", "tc_error")
+        and ("own" not in FURTHER[name] or row["stratum_kind"] in ("all", "lag"))
+    }
+    assert wanted
+    assert wanted <= set(re.findall(r'data-score="([0-9a-f]{12})"', page))
+
+
+def test_a_station_without_a_budget_is_counted_with_its_reason(built) -> None:
+    page = html.unescape((built.site / "demo-0p25deg/v1.0.0/error-budget/index.html").read_text(encoding="utf-8"))
+    assert "Without a budget: 1 too few days." in page
+
+
+def test_outcomes_by_stratum_are_those_of_the_run(built) -> None:
+    page = (built.site / "demo-0p25deg/v1.0.0/rivals/index.html").read_text(encoding="utf-8")
+    table = page.partition("data-comparisons")[2].partition("</table>")[0]
+    compared = pd.read_parquet(built.site / "data/demo-0p25deg/v1.0.0/comparisons.parquet")
+    row = compared[
+        (compared["stratum_kind"] == "network") & (compared["metric"] == "r") & (compared["signal"] == "raw")
+    ]
+    assert [float(v) for v in re.findall(r'<data value="([^"]+)"', table)] == row["difference"].tolist()
+    assert "▲ better" in table
+
+
+@pytest.mark.parametrize(
+    ("figure", "file", "axis"),
+    [
+        ("pit", "uncertainty/pit-stations", "y"),
+        ("spread_skill", "uncertainty/spread-skill-stations", "y"),
+        ("monthly_difference", "stability/months-stations", "y"),
+        ("zonal_mean", "maps/grid/zonal-means", "x"),
+        ("spectrum", "maps/grid/spectra", "y"),
+        ("lag_increments", "rivals/lags-stations", "y"),
+    ],
+)
+def test_further_figures_draw_the_diagnostics(built, figure: str, file: str, axis: str) -> None:
+    spec = json.loads((built.site / f"data/figures/demo-0p25deg/v1.0.0/{file}.json").read_text())
+    curves = pd.read_parquet(built.site / "data/demo-0p25deg/v1.0.0/curves.parquet")
+    for name, part in curves[curves["figure"] == figure].groupby("series"):
+        drawn = [trace[axis] for trace in spec["data"] if trace.get("name", name) == name]
+        assert part["y"].tolist() in drawn
+
+
+def test_scores_by_date_are_drawn_on_their_days(built) -> None:
+    spec = json.loads((built.site / "data/figures/demo-0p25deg/v1.0.0/maps/grid/spatial-r.json").read_text())
+    ours = spec["data"][0]
+    assert (ours["name"], ours["x0"], ours["dx"]) == ("vadose", "2020-03-01", 86_400_000)
+    assert ours["y"] == [0.51, 0.62, None, 0.73]
+
+
+def test_pictures_hold_a_pixel_for_each_cell_in_the_colours_of_the_scale(built) -> None:
+    folder = built.site / "data/figures/demo-0p25deg/v1.0.0/maps/grid"
+    picture = pixels((folder / "difference-vadose-djf.png").read_bytes())
+    scale = {tuple(colour) for colour in pixels((folder / "scale-bias-raw-difference.png").read_bytes())[0].tolist()}
+    with xr.open_dataset(built.site / "data/demo-0p25deg/v1.0.0/maps.nc") as maps:
+        field = maps["difference_grid"].sel(product="vadose", season="DJF").to_numpy()
+    assert picture.shape == (6, 8, 4)
+    for i, j in np.ndindex(field.shape):
+        assert (tuple(picture[i, j].tolist()) in scale) == np.isfinite(field[i, j])
+    # Wetter is greener: the greatest difference has more green than red, the least more red.
+    least, most = (np.unravel_index(f(field), field.shape) for f in (np.nanargmin, np.nanargmax))
+    assert picture[least][0] > picture[least][2]
+    assert picture[most][0] < picture[most][1]
+
+
+def pixels(png: bytes) -> np.ndarray:
+    """Red, green, blue and opacity of an unfiltered PNG, read chunk by chunk."""
+    columns, rows = struct.unpack(">II", png[16:24])
+    start, body = 8, b""
+    while start < len(png):
+        (size,) = struct.unpack(">I", png[start : start + 4])
+        if png[start + 4 : start + 8] == b"IDAT":
+            body += png[start + 8 : start + 8 + size]
+        start += size + 12
+    lines = np.frombuffer(zlib.decompress(body), np.uint8).reshape(rows, 1 + 4 * columns)
+    assert (lines[:, 0] == 0).all()
+    return lines[:, 1:].reshape(rows, columns, 4)
 
 
 def test_required_rows_are_on_the_pages_of_their_version(built) -> None:
@@ -117,7 +239,7 @@ def test_station_rows_are_in_the_station_list(built) -> None:
         for scores in listing["scores"].values()
         for key, value in zip(scores["rows"], scores["values"], strict=True)
     }
-    ours = {key: row["value"] for key, row in rows.items() if row["product"] == "vadose"}
+    ours = {k: row["value"] for k, row in rows.items() if (row["product"], row["subset"]) == ("vadose", "common")}
     assert found == ours
 
 
@@ -140,7 +262,7 @@ def test_figures_of_scores_hold_the_scores(built) -> None:
     spec = json.loads((built.site / "data/figures/demo-0p25deg/v1.0.0/scores-1.json").read_text())
     drawn = sorted(value for trace in spec["data"] for value in trace["x"])
     scores = pd.read_parquet(built.workspace / "runs" / "first" / "scores.parquet")
-    overall = scores[scores["stratum_kind"] == "all"]
+    overall = scores[(scores["stratum_kind"] == "all") & (scores["subset"] == "common")]
     assert drawn == sorted(overall["value"])
 
 

@@ -60,7 +60,7 @@ def hostile(small, tmp_path_factory) -> Path:
         small.Station("NETA/y/0.05/probe", "n" * 500),
         small.Station(small.HOSTILE, "../../etc/passwd"),
     ]
-    run = small.write_run(workspace / "runs" / "first", places)
+    run = small.write_further(small.write_run(workspace / "runs" / "first", places), places)
     small.write_release(workspace, "1.0.0", run, title=f"# {small.HOSTILE} </title>")
     done = report(workspace)
     build_site(done.config, "http://127.0.0.1:8000/")
@@ -307,6 +307,42 @@ def test_a_broken_file_is_named_and_nothing_is_written(small, tmp_path, name: st
         report(tmp_path)
     assert name in caught.value.where
     assert not (tmp_path / "build").exists()
+
+
+FURTHER = ("rivals", "maps-rivals", "uncertainty", "collocation", "error-budget", "stability")
+
+
+def test_a_page_that_lacks_its_input_is_left_out(built) -> None:
+    first, second = (built.site / "demo-0p25deg" / name for name in ("v1.0.0", "v1.1.0"))
+    assert all((first / name / "index.html").is_file() for name in FURTHER)
+    kept = [name for name in FURTHER if (second / name).exists()]
+    assert kept == ["rivals", "uncertainty"]
+    page = (second / "index.html").read_text(encoding="utf-8")
+    for name in FURTHER:
+        assert (f'href="{name}/"' in page) == (name in kept)
+
+
+@pytest.mark.parametrize("name", ["tables.parquet", "curves.parquet", "maps.nc"])
+def test_a_broken_file_of_diagnostics_is_named(small, tmp_path, name: str) -> None:
+    run = small.write_further(small.write_run(tmp_path / "runs" / "first"))
+    file = run / "diagnostics" / name
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError) as caught:
+        report(tmp_path)
+    assert name in caught.value.where
+    assert not (tmp_path / "build").exists()
+
+
+def test_further_pages_stand_without_any_station(small, tmp_path) -> None:
+    run = small.write_further(small.write_run(tmp_path / "runs" / "first"))
+    pd.read_parquet(run / "stations.parquet").iloc[:0].to_parquet(run / "stations.parquet", index=False)
+    scores = pd.read_parquet(run / "scores.parquet")
+    scores[scores["stratum_kind"] != "station"].to_parquet(run / "scores.parquet", index=False)
+    (run / "matchups.nc").unlink()
+    done = report(tmp_path)
+    build_site(done.config, "http://127.0.0.1:8000/")
+    names = {path.parent.name for path in (tmp_path / "build/site/runs/first").rglob("index.html")}
+    assert names >= set(FURTHER) - {"error-budget"}
 
 
 def test_a_run_without_stations_has_whole_pages(small, tmp_path) -> None:

@@ -1,6 +1,7 @@
 """Releases, runs and committed results become figures and pages; MkDocs makes the site of them."""
 
-from vadose.reports.data import Content, Release, Run, Skill, collect
+from vadose.reports.committed import Skill
+from vadose.reports.data import Content, Release, Run, collect
 from vadose.reports.generator import build_site, policy, server
 from vadose.reports.headline import readme_table
 from vadose.reports.project import site_project

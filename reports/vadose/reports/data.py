@@ -14,21 +14,12 @@ import xarray as xr
 import yaml
 
 from vadose.common import InputError, UsageError, read_json
+from vadose.reports.committed import Evidence, Skill, read_table
 from vadose.reports.formats import KEY
 from vadose.reports.text import slugs
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)$")
 _PRODUCT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*$")
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A parquet file; a missing or broken one is an `InputError` that names it."""
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError as error:
-        raise InputError(f"no file {path.name}", where=str(path)) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"not a readable parquet file: {error}", where=str(path)) from error
 
 
 @dataclass(frozen=True)
@@ -74,6 +65,23 @@ class Run:
     def curves(self) -> pd.DataFrame | None:
         """`diagnostics/curves.parquet`, where the run has one."""
         return self._optional("diagnostics/curves.parquet")
+
+    @cached_property
+    def facts(self) -> pd.DataFrame | None:
+        """`diagnostics/tables.parquet`, where the run has one: figures that are no scores."""
+        return self._optional("diagnostics/tables.parquet")
+
+    @property
+    def maps(self) -> Path | None:
+        """`diagnostics/maps.nc`, where the run has one."""
+        path = self.folder / "diagnostics" / "maps.nc"
+        return path if path.is_file() else None
+
+    @cached_property
+    def overall(self) -> pd.DataFrame:
+        """The scores that belong to no single series, without scaling: a small part of all."""
+        frame = self.scores
+        return frame[(frame["stratum_kind"] != "station") & frame["scaling"].isin(["none", ""])]
 
     @cached_property
     def verdict(self) -> dict[str, Any] | None:
@@ -257,36 +265,6 @@ def published(product_root: Path) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Skill:
-    """The committed results of the experiments, `site/data/skill/`."""
-
-    folder: Path
-
-    @cached_property
-    def about(self) -> dict[str, Any]:
-        """`skill.json`: command, commit, machine, date, what is partial."""
-        document: dict[str, Any] = read_json(self.folder / "skill.json")
-        return document
-
-    @cached_property
-    def scores(self) -> pd.DataFrame:
-        """`scores.parquet`."""
-        return read_table(self.folder / "scores.parquet")
-
-    @cached_property
-    def memory(self) -> pd.DataFrame | None:
-        """`memory.parquet`: error against length of the past."""
-        path = self.folder / "memory.parquet"
-        return read_table(path) if path.is_file() else None
-
-    @cached_property
-    def costs(self) -> pd.DataFrame | None:
-        """`costs.parquet`."""
-        path = self.folder / "costs.parquet"
-        return read_table(path) if path.is_file() else None
-
-
-@dataclass(frozen=True)
 class Content:
     """Everything that one site shows."""
 
@@ -302,6 +280,11 @@ class Content:
             name: sorted((r for r in self.releases if r.product_id == name), key=lambda r: r.order, reverse=True)
             for name in names
         }
+
+    @property
+    def evidence(self) -> Evidence:
+        """The experiments about the validation itself."""
+        return Evidence(self.project / "data")
 
     @property
     def skill(self) -> Skill | None:

@@ -53,6 +53,35 @@ METRICS: dict[str, Display] = {
     "coverage_95": Display("95 % interval covers", "1", 3),
     "crps": Display("CRPS", VOLUME, 4),
     "interval_width": Display("mean width of the 90 % interval", VOLUME, 4),
+    "interval_score": Display("interval score at 90 %", VOLUME, 4),
+    "spread_skill_slope": Display("slope of error on spread", "1", 2),
+    "spread_skill_r": Display("R of error and spread", "1", 2),
+    "tc_error": Display("error standard deviation", VOLUME, 4),
+    "tc_r2": Display("R² with the truth", "1", 3),
+    "tc_snr": Display("signal to noise", "dB", 1),
+    "budget_bias2": Display("bias²", "m⁶ m⁻⁶", 6),
+    "budget_gain2": Display("gain²", "m⁶ m⁻⁶", 6),
+    "budget_product2": Display("product error²", "m⁶ m⁻⁶", 6),
+    "budget_reference2": Display("station and scale error²", "m⁶ m⁻⁶", 6),
+    "bias2": Display("bias²", "m⁶ m⁻⁶", 6),
+    "gain2": Display("gain²", "m⁶ m⁻⁶", 6),
+    "product2": Display("product error²", "m⁶ m⁻⁶", 6),
+    "reference2": Display("station and scale error²", "m⁶ m⁻⁶", 6),
+    "spatial_r": Display("spatial R", "1", 3),
+    "spatial_ubrmsd": Display("spatial ubRMSD", VOLUME, 4),
+    "spatial_bias": Display("spatial bias", VOLUME, 4, signed=True),
+    "trend": Display("slope of the difference", f"{VOLUME} per decade", 4, signed=True),
+    "trend_ubrmsd": Display("slope of yearly ubRMSD", f"{VOLUME} per decade", 4, signed=True),
+    "trend_r": Display("slope of yearly R", "per decade", 3, signed=True),
+    "detectable": Display("told from zero", f"{VOLUME} per decade", 4),
+    "detectable_drift": Display("called drifting", f"{VOLUME} per decade", 4),
+    "difference": Display("difference", VOLUME, 4, signed=True),
+    "drydown_log_ratio": Display("log ratio of dry-down times", "1", 2, signed=True),
+    "wetup_hit_rate": Display("wet-ups hit", "1", 2),
+    "wetup_false_alarm_ratio": Display("false wet-ups", "1", 2),
+    "wetup_lag_days": Display("wet-ups late by", "days", 1, signed=True),
+    "lag_days": Display("late by", "days", 2, signed=True),
+    "std_below_coarse_cell": Display("standard deviation below the coarse cell", VOLUME, 4),
 }
 SIGNALS: dict[str, str] = {
     "raw": "",
@@ -66,6 +95,11 @@ OUTCOMES: dict[str, str] = {
     "undecided": "· undecided",
 }
 NOT_TESTED = "– not tested"
+METRICS |= {
+    f"drought_{percentile}_{name}": Display(f"{label}, below the {percentile}th percentile", "1", 2)
+    for percentile in (20, 10, 5)
+    for name, label in (("pod", "droughts found"), ("far", "false droughts"), ("csi", "CSI"), ("sedi", "SEDI"))
+}
 STATUS: dict[str, str] = {
     "few_samples": "too few days",
     "few_stations": "too few stations",
@@ -81,6 +115,20 @@ STATUS: dict[str, str] = {
     "scaling_failed": "scaling failed",
     "unreadable": "unreadable",
     "failed": "failed",
+    "negative_covariance": "negative covariance",
+    "weak_correlation": "correlation too weak",
+    "negative_error_variance": "negative error variance",
+    "r2_out_of_range": "R² out of range",
+    "dependent_errors": "errors not independent",
+    "day_shift": "a shifted day is suspected",
+}
+# What stands beside a value of such a status.
+MARKS: dict[str, str] = {
+    "short": "approximate",
+    "few_effective": "few independent days",
+    "few_stations": "few places",
+    "dependent_errors": "errors not independent",
+    "day_shift": "a shifted day is suspected",
 }
 
 
@@ -96,6 +144,11 @@ def metric_label(metric: str, signal: str = "raw") -> str:
         return label
     kind = SIGNALS.get(signal, signal).removeprefix("anomaly, ")
     return f"anomaly {label} ({kind})"
+
+
+def sentence_start(label: str) -> str:
+    """A label as the first word of a sentence."""
+    return label[:1].upper() + label[1:]
 
 
 def number(value: float, decimals: int, *, signed: bool = False) -> str:

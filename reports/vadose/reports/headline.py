@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vadose.common import InputError
-from vadose.reports.data import Skill
+from vadose.reports.committed import Skill
 from vadose.reports.results import skill_tables
 
 SPLITS = ("P1", "P4")

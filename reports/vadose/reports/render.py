@@ -19,8 +19,10 @@ from vadose.reports.pages import Page, PlacedFigure, Renderer
 from vadose.reports.products import check_paths, home_page, product_issues, product_pages
 from vadose.reports.project import site_project
 from vadose.reports.results import skill_page, speed_page, truth_page
+from vadose.reports.station_pages import own_column, station_series
 from vadose.reports.stations import series_document, station_columns
-from vadose.reports.versions import Version, own_column, release_version, run_version, station_series, version_pages
+from vadose.reports.version_pages import version_pages
+from vadose.reports.versions import Version, release_version, run_version
 
 DEFAULT_SITE_URL = "http://127.0.0.1:8000/"
 

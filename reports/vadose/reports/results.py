@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from vadose.reports import figures
-from vadose.reports.data import Run, Skill
+from vadose.reports.committed import Skill
+from vadose.reports.data import Run
 from vadose.reports.formats import count, display, metric_label, number, score_text
 from vadose.reports.pages import Page, Renderer
 from vadose.reports.tables import SUBSET_WORDS, Cell, Head, Line, Table, finite, records, score_cell, scoreboard

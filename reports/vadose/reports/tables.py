@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from vadose.reports.classes import class_name, class_order, kind_name, kind_order
 from vadose.reports.data import Run
 from vadose.reports.formats import (
+    MARKS,
     NOT_TESTED,
     OUTCOMES,
     count,
@@ -48,6 +50,7 @@ SUBSET_WORDS = {
 
 
 SPLIT_WORDS = {
+    "station_seen": "stations that a product has learnt from: not independent",
     "period_seen": "days and cells that the model has seen in training: not independent",
     "unknown": "it is not known what the product was trained with",
 }
@@ -57,13 +60,14 @@ NAMES = {"climatology": "own climatology of other years"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One score as it stands on a page; `value` is None where it could not be computed."""
+    """One score or fact as it stands on a page; `value` is None where it could not be computed."""
 
     value: str | None
     text: str
     row_id: str = ""
     interval: str = ""
     note: str = ""
+    fact: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,9 @@ def score_cell(row: dict[str, Any] | None, note: str = "") -> Cell:
     if value is None:
         return Cell(None, status_text(str(row["status"]), finite(row.get("n"))), row_id(row))
     interval = interval_text(metric, finite(row.get("ci_low")), finite(row.get("ci_high")))
-    words = note or {"short": "interval approximate", "few_effective": "no interval: too few independent days"}.get(
-        str(row["status"]), ""
+    return Cell(
+        repr(value), score_text(metric, value), row_id(row), interval, note or MARKS.get(str(row["status"]), "")
     )
-    return Cell(repr(value), score_text(metric, value), row_id(row), interval, words)
 
 
 def headline_metrics(scores: pd.DataFrame) -> list[tuple[str, str]]:
@@ -237,14 +240,15 @@ def _product_line(
 
 def strata(run: Run, reference: str, split: str, subset: str) -> list[Table]:
     """One table for each kind of stratum: network, land cover, climate, depth, season."""
-    scores = unscaled(run.scores)
+    scores = run.overall
     scores = scores[(scores["reference"] == reference) & (scores["split"] == split) & (scores["subset"] == subset)]
-    scores = scores[~scores["stratum_kind"].isin(["all", "station"])]
+    scores = scores[(scores["stratum_kind"] != "all") & scores["metric"].isin([metric for metric, _ in HEADLINE])]
     aggregate = headline_aggregate(scores)
     scores = scores[scores["aggregate"] == aggregate]
+    kinds = sorted(set(scores["stratum_kind"]), key=kind_order)
     return [
-        _stratum_table(run, part, str(kind), reference, split, subset, aggregate)
-        for kind, part in scores.groupby("stratum_kind", sort=True)
+        _stratum_table(run, scores[scores["stratum_kind"] == kind], kind, reference, split, subset, aggregate)
+        for kind in kinds
     ]
 
 
@@ -254,19 +258,21 @@ def _stratum_table(
     metrics = headline_metrics(part)
     lines = []
     empty = sorted(str(name) for name, rows in part.groupby("stratum") if not (rows["n"] > 0).any())
-    for stratum in sorted(set(part["stratum"]) - set(empty)):
+    for stratum in sorted(set(part["stratum"]) - set(empty), key=lambda name: class_order(kind, name)):
         rows_of = part[part["stratum"] == stratum]
         for name in (name for name in run.products if name in set(rows_of["product"])):
             line = _product_line(run, rows_of, name, metrics)
-            lines.append(Line(str(stratum), (line.label, *line.words), line.cells))
+            lines.append(Line(class_name(kind, str(stratum)), (line.label, *line.words), line.cells))
     return Table(
-        caption=f"Scores by {kind.replace('_', ' ')} against {reference}, {subset} sample",
+        caption=f"Scores by {kind_name(kind)} against {reference}, {subset} sample",
         sentence=sentence(run, reference, split, subset, aggregate),
-        first=kind.replace("_", " "),
+        first=kind_name(kind),
         words=("product", "series", "coverage"),
         heads=tuple(Head(metric_label(m, s), display(m).unit) for m, s in metrics),
         lines=tuple(lines),
-        note=f"No independent days of the sample in: {', '.join(empty)}." if empty else "",
+        note=f"No independent days of the sample in: {', '.join(class_name(kind, name) for name in empty)}."
+        if empty
+        else "",
     )
 
 
@@ -293,7 +299,7 @@ def outcomes(run: Run) -> list[Outcome]:
         for rival in rivals:
             for metric, signal in compared_metrics(run):
                 row = None if frame is None else _compared(frame, run.ours, rival, reference, metric, signal)
-                result.append(_outcome(row, metric, signal, rival, reference))
+                result.append(outcome_of(row, metric, signal, rival, reference))
     return result
 
 
@@ -326,7 +332,8 @@ def _compared(
     return chosen[0] if chosen else None
 
 
-def _outcome(row: dict[str, Any] | None, metric: str, signal: str, rival: str, reference: str) -> Outcome:
+def outcome_of(row: dict[str, Any] | None, metric: str, signal: str, rival: str, reference: str) -> Outcome:
+    """One row of comparisons in words; None means that no run compared the two."""
     label = metric_label(metric, signal)
     if row is None:
         return Outcome(label, rival, reference, Cell(None, "–"), "", NOT_TESTED, "")

@@ -1,6 +1,7 @@
 """Figures as plotly specifications: built here, saved as JSON, drawn by site.js."""
 
 from vadose.reports.figures.bars import interval_figure
+from vadose.reports.figures.budget import MOST_BARS, budget_figure
 from vadose.reports.figures.curves import (
     coverage_figure,
     curve_figure,
@@ -9,20 +10,38 @@ from vadose.reports.figures.curves import (
     reliability_figure,
     seasonal_figure,
 )
+from vadose.reports.figures.dots import Dot, dot_figure
+from vadose.reports.figures.lines import date_figure, monthly_figure, spectrum_figure, zonal_figure
 from vadose.reports.figures.maps import field_figure, station_map
+from vadose.reports.figures.rasters import Raster, raster, scale_raster
 from vadose.reports.figures.series import series_skeleton
-from vadose.reports.figures.spec import Figure
+from vadose.reports.figures.spec import Figure, middle_range
+from vadose.reports.figures.stated import pit_figure, spread_figure
 
 __all__ = [
+    "MOST_BARS",
+    "Dot",
     "Figure",
+    "Raster",
+    "budget_figure",
     "coverage_figure",
     "curve_figure",
     "curve_panels",
+    "date_figure",
     "density_figure",
+    "dot_figure",
     "field_figure",
     "interval_figure",
+    "middle_range",
+    "monthly_figure",
+    "pit_figure",
+    "raster",
     "reliability_figure",
+    "scale_raster",
     "seasonal_figure",
     "series_skeleton",
+    "spectrum_figure",
+    "spread_figure",
     "station_map",
+    "zonal_figure",
 ]
