@@ -6,7 +6,7 @@ import pytest
 from scipy import signal
 
 from vadose.statistics import STATUS, all_triplets, collocate, error_budget, representativeness, spread_of, triple
-from vadose.statistics.collocation import triplets
+from vadose.statistics.triplets import triplets
 
 ERROR = 0.03
 LOADINGS = {0.0: (0.030, 0.030, 0.030), 0.6: (0.019, 0.019, 0.037)}

@@ -36,7 +36,7 @@ from vadose.statistics.anomalies import (
     other_years_climatology,
 )
 from vadose.statistics.budgets import Budget, error_budget, representativeness
-from vadose.statistics.collocation import Collocation, all_triplets, collocate, spread_of, triple, triplets
+from vadose.statistics.collocation import Collocation, collocate, triple
 from vadose.statistics.differences import Difference, back, difference, on_scale
 from vadose.statistics.intervals import Estimate, Pairing, estimate, kendall, spearman
 from vadose.statistics.longrun import Gaps, tail_model
@@ -57,6 +57,7 @@ from vadose.statistics.trends import (
     trend,
     without_month_climatology,
 )
+from vadose.statistics.triplets import all_triplets, spread_of, triplets
 
 __all__ = [
     "METRICS",

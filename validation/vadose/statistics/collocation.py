@@ -9,7 +9,7 @@ No absolute value is taken anywhere: what the model cannot explain gets a status
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import combinations
@@ -169,8 +169,8 @@ def collocate(
     if values.ndim < 2 or values.shape[-2] < 3:
         raise ValueError(f"collocation needs at least three data sets, (..., 3, time), got shape {values.shape}")
     shape, members, days = values.shape[:-2], values.shape[-2], values.shape[-1]
-    design = _design(members, _ordered(named, members))
-    flagged = bool(set(_ordered(dependent, members)) & set(design.pairs))
+    design = _design(members, ordered_pairs(named, members))
+    flagged = bool(set(ordered_pairs(dependent, members)) & set(design.pairs))
     cells = np.ascontiguousarray(values.reshape(-1, members, days))
     block = _BLOCK if intervals else max(len(cells), 1)
     parts = [
@@ -188,7 +188,7 @@ def triple(
     """Collocate three data sets, each (..., time); see `collocate`. Without intervals it is fast enough for maps."""
     sets = np.broadcast_arrays(*(np.asarray(one) for one in (x, y, z)))
     if not intervals:
-        return _triple_values(sets, bool(_ordered(dependent, 3)))
+        return _triple_values(sets, bool(ordered_pairs(dependent, 3)))
     return collocate(np.stack(sets, axis=-2), dependent=dependent, model=model, level=level)
 
 
@@ -217,73 +217,8 @@ def _triple_values(sets: Sequence[npt.NDArray[np.generic]], flagged: bool) -> Co
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Spread:
-    """What the valid triplets say about each of N data sets, all (..., N): their number, median and range."""
-
-    count: Floats
-    median: Floats
-    lowest: Floats
-    highest: Floats
-
-
-def triplets(members: int, dependent: Pairs = ()) -> tuple[tuple[int, int, int], ...]:
-    """All triplets of N data sets without a pair of dependent errors."""
-    banned = set(_ordered(dependent, members))
-    return tuple(
-        (i, j, k) for i, j, k in combinations(range(members), 3) if not banned & {(i, j), (i, k), (j, k)}
-    )  # fmt: skip
-
-
-def all_triplets(
-    series: npt.ArrayLike, dependent: Pairs = (), *, common: bool = True, intervals: bool = True,
-    model: Model = "tail_model", level: float = 0.95,
-) -> Iterator[tuple[tuple[int, int, int], Collocation]]:  # fmt: skip
-    """Collocate every triplet of independent errors.
-
-    Parameters
-    ----------
-    series
-        (..., N, time), NaN = missing.
-    dependent
-        Pairs of data sets that never meet in a triplet.
-    common
-        Whether all triplets use the days that all N data sets have, so that only their members differ.
-    intervals, model, level
-        As in `collocate`.
-
-    Yields
-    ------
-    triplet, collocation
-        Positions of the three members, and their result.
-    """
-    values = np.asarray(series)
-    if common:
-        values = np.where(np.isfinite(values).all(axis=-2, keepdims=True), values, np.nan)
-    for chosen in triplets(values.shape[-2], dependent):
-        yield chosen, collocate(values[..., list(chosen), :], intervals=intervals, model=model, level=level)
-
-
-def spread_of(found: Sequence[tuple[tuple[int, int, int], Collocation]], members: int) -> Spread:
-    """Median and range of the error standard deviation over the triplets with a value, of `all_triplets`."""
-    if not found:
-        raise ValueError("no triplet of independent errors")
-    shape = found[0][1].n.shape
-    table = np.full((len(found), *shape, members), np.nan)
-    for row, (chosen, one) in enumerate(found):
-        for position, member in enumerate(chosen):
-            table[row, ..., member] = one.error_std[..., position]
-    count = np.isfinite(table).sum(axis=0)
-    known = count > 0
-    # A column without a value is filled before the reduction, so that nothing warns, and emptied after it.
-    table = np.where(known, table, 0.0)
-    median, low, high = (
-        np.where(known, reduce(table, axis=0), np.nan) for reduce in (np.nanmedian, np.nanmin, np.nanmax)
-    )
-    return Spread(count.astype(float), median, low, high)
-
-
-def _ordered(pairs: Pairs, members: int) -> tuple[tuple[int, int], ...]:
+def ordered_pairs(pairs: Pairs, members: int) -> tuple[tuple[int, int], ...]:
+    """Distinct pairs of positions, the smaller first; a position that does not exist is a `ValueError`."""
     out = tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
     for i, j in out:
         if not 0 <= i < j < members:
