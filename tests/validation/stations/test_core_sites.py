@@ -157,6 +157,34 @@ def test_a_site_takes_the_place_of_its_stations(tmp_path: Path, funnel: Any) -> 
     funnel.check(dataset, single=False)
 
 
+def test_a_site_is_frozen_where_half_of_its_stations_are(tmp_path: Path) -> None:
+    write_stations_of_site(tmp_path, ["A", "B", "C"])
+    site_file(tmp_path / "wg.yaml", ["A", "B", "C"])
+    # C carries another flag: a file of good hours alone does not say whether it was frozen.
+    for name, hour, flag in (
+        ("A", "01 05", "D01"),
+        ("A", "02 05", "D01"),
+        ("B", "02 05", "D02"),
+        ("C", "01 05", "D06"),
+    ):
+        (path,) = tmp_path.glob(f"*_{name}_sm_*")
+        lines = path.read_text().splitlines()
+        flagged = [line.replace("G M", f"{flag} M") if f"/{hour}" in line else line for line in lines]
+        path.write_text("\n".join(flagged))
+    assert read_stations([tmp_path])["frozen"].values[0].tolist() == [0, 1]
+
+
+def test_stations_of_different_day_conventions_make_no_site(tmp_path: Path) -> None:
+    write_stations_of_site(tmp_path, ["A"])
+    table = "WBANNO,LST_DATE,LONGITUDE,LATITUDE,SOIL_MOISTURE_5_DAILY\n3061,20150101,-110,31.7,0.2\n"
+    (tmp_path / "B.csv").write_text(table)
+    site_file(tmp_path / "wg.yaml", ["A"])
+    values = yaml.safe_load((tmp_path / "wg.yaml").read_text())
+    values["stations"].append({"network": "USCRN", "station": "B", "lat": 31.7, "lon": -110.0})
+    (tmp_path / "wg.yaml").write_text(yaml.safe_dump(values))
+    assert "different conventions: local_standard, utc" in read_stations([tmp_path]).attrs["reader_notes"]
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [({"stations": 8}, "core"), ({"stations": 7}, "candidate"), ({"stations": 8, "own": True}, "cvs-like"),

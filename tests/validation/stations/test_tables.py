@@ -12,6 +12,7 @@ import yaml
 
 from vadose.common import InputError, UsageError
 from vadose.validation.stations import open_stations, probe, read_stations, station_days, write_stations
+from vadose.validation.stations.uscrn import standard_offset
 
 COLUMNS = "WBANNO,LST_DATE,LONGITUDE,LATITUDE,T_DAILY_MEAN," + ",".join(
     f"SOIL_MOISTURE_{depth}_DAILY" for depth in (5, 10, 20, 50, 100)
@@ -35,6 +36,15 @@ def test_uscrn_days_are_local_and_both_missing_codes_are_missing(tmp_path: Path)
     assert str(dataset["day_convention"].values[0]) == "local_standard"
     assert float(dataset["utc_offset"].values[0]) == -6.0
     assert str(dataset["station_id"].values[0]).endswith("WBAN-03061")
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "hours"),
+    [(39.1, -96.6, -6), (41.7, -71.5, -5), (40.0, -105.5, -7), (44.4, -121.0, -8), (64.5, -154.1, -9),
+     (19.6, -155.1, -10), (71.6, 128.9, 9)],
+)  # fmt: skip
+def test_standard_time_follows_the_station(lat: float, lon: float, hours: int) -> None:
+    assert standard_offset(lat, lon) == hours
 
 
 def test_a_station_dataset_comes_back_as_it_was_written(tmp_path: Path) -> None:

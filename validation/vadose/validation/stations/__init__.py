@@ -137,6 +137,9 @@ def read_stations(
                 if "percent" in error.what:
                     raise
                 found.unreadable[member.name] = str(error)
+            except (ValueError, KeyError, IndexError, OverflowError) as error:
+                # What no reader foresaw costs that file, too, and is named.
+                found.unreadable[member.name] = f"{type(error).__name__}: {error}; where: {member.name}"
     if not found.sensors:
         raise InputError(
             "no station series found", where=", ".join(map(str, sources)),

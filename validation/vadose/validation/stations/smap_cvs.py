@@ -31,6 +31,7 @@ from vadose.validation.stations.sites import SiteFile
 
 # Fewer common days of all stations give means that are too uncertain.
 FEWEST_COMMON_DAYS = 30
+_FROZEN_SHARE = 0.5
 
 
 def upscale(values: Floats, weights: Floats, minimum_weight: float = 0.7) -> Floats:
@@ -136,58 +137,94 @@ def spatial_error(values: Floats, weights: Floats, population: int | None = None
 def compose(file: SiteFile, sensors: Sequence[Sensor]) -> tuple[Sensor, list[Sensor]]:
     """The series of a site from those of its stations, and which sensors it is made of.
 
+    A day is frozen where half of the stations that say so are.
+
     Raises
     ------
     InputError
-        If no station of the site is among the sensors.
+        If no station of the site is among the sensors, or their days are not of one convention.
     """
+    site = file.site
+    members = _members(file, sensors)
+    found = [sensor for sensor in members if sensor is not None]
+    days = _days(found, site.period)
+    values = _stacked([_daily(sensor, "values") for sensor in members], days)
+    morning = _stacked([_daily(sensor, "solar06") for sensor in members], days)
+    counts = _stacked([_daily(sensor, "counts") for sensor in members], days)
+    frozen = _stacked([sensor.beside.get("frozen") if sensor else None for sensor in members], days)
+    mean = upscale if site.missing == "anomaly" else plain_mean
+    whole = mean(values, file.weights, site.minimum_weight)
+    good = np.isfinite(whole)
+    beside = {"standard_error": Daily(days[good], spatial_error(values, file.weights, site.population)[good])}
+    told = np.isfinite(frozen).any(axis=0)
+    if told.any():
+        beside["frozen"] = Daily(days[told], (np.nanmean(frozen[:, told], axis=0) >= _FROZEN_SHARE).astype(np.float64))
+    series = Sensor(
+        site=_place(file, found), origin=_origin(file, members), days=days, values=whole,
+        solar06=mean(morning, file.weights, site.minimum_weight),
+        counts=np.nansum(counts, axis=0).astype(np.int64),
+        nominal_count=sum(sensor.nominal_count for sensor in found),
+        account=_counted(found, values, good), beside=beside,
+    )  # fmt: skip
+    return series, found
+
+
+def _members(file: SiteFile, sensors: Sequence[Sensor]) -> list[Sensor | None]:
+    """The series of each station of a site, None for those that have none."""
     site = file.site
     wanted = depth_class(*site.depth_m)
     members: list[Sensor | None] = [_member(one.network, one.station, wanted, sensors) for one in site.stations]
-    found = [sensor for sensor in members if sensor is not None]
-    if not found:
+    conventions = {sensor.origin.day_convention for sensor in members if sensor is not None}
+    if not conventions:
         raise InputError(
             f"no series of the {len(site.stations)} stations of site {site.site}", where=file.file,
             why=f"looked for {site.stations[0].network}/{site.stations[0].station} and so on at depth {wanted}",
             next="give the stations' files as a source, too",
         )  # fmt: skip
-    days = _days(found, site.period)
-    shape = (len(members), days.size)
-    values, morning, counts = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int64)
-    for row, sensor in enumerate(members):
-        if sensor is not None:
-            use = (sensor.days >= days[0]) & (sensor.days <= days[-1])
-            at = (sensor.days[use] - days[0]).astype(int)
-            values[row, at], morning[row, at] = sensor.values[use], sensor.solar06[use]
-            counts[row, at] = sensor.counts[use]
-    mean = upscale if site.missing == "anomaly" else plain_mean
-    whole = mean(values, file.weights, site.minimum_weight)
-    error = spatial_error(values, file.weights, site.population)
-    lat, lon = site.centre()
-    label = f"{site.weighting} mean of {len(found)} stations"
-    altitude = float(np.mean([one.site.altitude for one in found]))
-    place = Site(
-        "CVS-LIKE" if site.own else "SMAP-CVS", site.site, label, lat, lon, altitude, *site.depth_m, CORE_SITE,
+    if len(conventions) > 1:
+        raise InputError(
+            f"stations of site {site.site} hold days of different conventions: {', '.join(sorted(conventions))}",
+            where=file.file,
+        )  # fmt: skip
+    return members
+
+
+def _daily(sensor: Sensor | None, name: str) -> Daily | None:
+    return None if sensor is None else Daily(sensor.days, getattr(sensor, name))
+
+
+def _stacked(series: Sequence[Daily | None], days: Times) -> Floats:
+    """Daily series on common days, (series, day), NaN where one has no value."""
+    out = np.full((len(series), days.size), np.nan)
+    for row, one in enumerate(series):
+        if one is not None:
+            inside = (one.days >= days[0]) & (one.days <= days[-1])
+            out[row, (one.days[inside] - days[0]).astype(int)] = one.values[inside]
+    return out
+
+
+def _place(file: SiteFile, found: Sequence[Sensor]) -> Site:
+    site = file.site
+    return placed(Site(
+        "CVS-LIKE" if site.own else "SMAP-CVS", site.site, f"{site.weighting} mean of {len(found)} stations",
+        *site.centre(), float(np.mean([one.site.altitude for one in found])), *site.depth_m, CORE_SITE,
         site.radius_m(), site_class=site.site_class,
-    )  # fmt: skip
-    absent = [
-        f"{one.network}/{one.station}" for one, sensor in zip(site.stations, members, strict=True) if sensor is None
-    ]
-    origin = Origin(
+    ))  # fmt: skip
+
+
+def _origin(file: SiteFile, members: Sequence[Sensor | None]) -> Origin:
+    """Licence of the site file; what one of its stations may not pass on, the site may not either."""
+    site = file.site
+    found = [sensor for sensor in members if sensor is not None]
+    pairs = zip(site.stations, members, strict=True)
+    absent = [f"{one.network}/{one.station}" for one, sensor in pairs if sensor is None]
+    first = found[0].origin
+    return Origin(
         file=file.file, sha256=file.sha256, licence=site.licence,
         redistributable=site.redistributable and all(sensor.origin.redistributable for sensor in found),
-        flag_dialect=found[0].origin.flag_dialect, day_convention=found[0].origin.day_convention,
-        utc_offset=found[0].origin.utc_offset, static=found[0].origin.static,
-        notes=(f"stations without a series: {', '.join(absent)}",) if absent else (),
+        flag_dialect=first.flag_dialect, day_convention=first.day_convention, utc_offset=first.utc_offset,
+        static=first.static, notes=(f"stations without a series: {', '.join(absent)}",) if absent else (),
     )  # fmt: skip
-    good = np.isfinite(whole)
-    series = Sensor(
-        site=placed(place), origin=origin, days=days, values=whole,
-        solar06=mean(morning, file.weights, site.minimum_weight),
-        counts=counts.sum(axis=0), nominal_count=sum(sensor.nominal_count for sensor in found),
-        account=_counted(found, values, good), beside={"standard_error": Daily(days[good], error[good])},
-    )  # fmt: skip
-    return series, found
 
 
 def _member(network: str, station: str, wanted: str, sensors: Sequence[Sensor]) -> Sensor | None:

@@ -86,6 +86,7 @@ def read_uscrn(member: Member, context: Context) -> list[Sensor]:
             _sensor(Site(NETWORK, name, f"WBAN-{wban}", lat, lon, np.nan, depth / 100, depth / 100), origin, chosen,
                     depth, read, context)
             for depth in DEPTHS_CM
+            if f"SOIL_MOISTURE_{depth}_DAILY" in table
         ]  # fmt: skip
     return [sensor for sensor in sensors if sensor.account.funnel["not_missing"]]
 
@@ -157,6 +158,9 @@ def standard_offset(lat: float, lon: float) -> float:
     The zones of the United States follow states, not meridians; the boundaries below hold for the network's
     stations to within an hour, which moves a twenty-fourth of the day.
     """
+    if lon > 0:
+        # The network's one station in Siberia.
+        return float(round(lon / 15.0))
     if lat < 24:
         return -10.0
     if lat > 50:
