@@ -56,6 +56,17 @@ def test_beats_baselines_wants_better_in_one_and_worse_in_none() -> None:
     assert "no evidence" in asked("beats_baselines", evidence()).reason
 
 
+@pytest.mark.parametrize(
+    ("counts", "passed"),
+    [((30, 0, 0, 10), True), ((30, 1, 0, 9), False), ((15, 0, 5, 20), False), ((0, 0, 0, 0), False)],
+)
+def test_stations_decide_where_the_mean_has_too_few_effective_days(counts: tuple[int, ...], passed: bool) -> None:
+    named = dict(zip(("better", "worse", "equal", "undecided"), counts, strict=True))
+    found = asked("beats_baselines", evidence(pairs=[compared(outcome="not_applicable", **named)]))
+    assert found.passed == passed
+    assert f"better at {counts[0]} and worse at {counts[1]} of {sum(counts)} stations" in found.reason
+
+
 def test_no_regression_names_the_class_that_got_worse() -> None:
     same = compared(rival="before", outcome="equal")
     worse = compared(rival="before", outcome="worse", stratum_kind="climate", stratum="Dfb", difference=-0.05)

@@ -117,7 +117,11 @@ def no_evidence(reason: str) -> Result:
 
 
 def beats_baselines(evidence: Evidence, limits: dict[str, float]) -> Result:
-    """Better than its own climatology in R or ubRMSD, worse in neither; likewise persistence where it is a rival."""
+    """Better than its own climatology in R or ubRMSD, worse in neither; likewise persistence where it is a rival.
+
+    A year holds too few independent pieces for a test of the mean over all stations; then the outcomes at the single
+    stations, adjusted for their number, decide.
+    """
     rows = _overall(evidence, CLIMATOLOGY)
     if rows.empty:
         return no_evidence(evidence.notes.get(CLIMATOLOGY, "the climatology was not compared"))
@@ -131,11 +135,27 @@ def beats_baselines(evidence: Evidence, limits: dict[str, float]) -> Result:
 
 def _beaten(rows: pd.DataFrame, name: str) -> tuple[bool, str, float]:
     rows = rows[rows["signal"].eq("raw") & rows["metric"].isin(["r", "ubrmsd"])].set_index("metric")
-    words = {str(metric): str(word) for metric, word in rows["outcome"].items()}
-    differences = {str(metric): float(value) for metric, value in rows["difference"].items()}
-    passed = "better" in words.values() and "worse" not in words.values()
-    text = ", ".join(f"{metric} {word} ({differences[metric]:+.4f})" for metric, word in sorted(words.items()))
-    return passed, f"{name}: {text}", differences.get("r", np.nan)
+    found = {str(metric): _outcome(row) for metric, row in rows.iterrows()}
+    words = {word for word, _ in found.values()}
+    text = ", ".join(f"{metric} {said}" for metric, (_, said) in sorted(found.items())) or "not compared"
+    figure = float(rows["difference"]["r"]) if "r" in rows.index else np.nan
+    return "better" in words and "worse" not in words, f"{name}: {text}", figure
+
+
+def _outcome(row: pd.Series) -> tuple[str, str]:
+    """Outcome of a comparison over all stations and its words; of the single stations, where the mean has no test."""
+    word, difference = str(row["outcome"]), f"({float(row['difference']):+.4f})"
+    if word != "not_applicable":
+        return word, f"{word} {difference}"
+    better, worse = int(row["better"]), int(row["worse"])
+    tested = better + worse + int(row["equal"]) + int(row["undecided"])
+    if 2 * better > tested and not worse:
+        word = "better"
+    elif 2 * worse > tested and not better:
+        word = "worse"
+    else:
+        word = "undecided" if tested else "not_applicable"
+    return word, f"{word} {difference}, better at {better} and worse at {worse} of {tested} stations with a test"
 
 
 def no_regression(evidence: Evidence, limits: dict[str, float]) -> Result:
@@ -359,7 +379,6 @@ def _overall(evidence: Evidence, rival: str) -> pd.DataFrame:
     rows = evidence.comparisons
     return rows[
         rows["rival"].eq(rival) & rows["stratum_kind"].eq("all") & rows["reference"].eq(evidence.headline[0])
-        & rows["outcome"].ne("not_applicable")
     ]  # fmt: skip
 
 
