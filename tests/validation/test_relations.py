@@ -57,7 +57,7 @@ def test_stations_are_independent_of_every_product_and_unknown_counts_as_depende
 
 def table() -> pd.DataFrame:
     return pd.DataFrame({
-        "station_id": ["SCAN/Silver_Sword/0.0500-0.0500/Hydra", "USCRN/Manhattan/0.05/x", "COSMOS/Far/0/p", "X/near/0/y"],
+        "station_id": ["SCAN/Silver_Sword/0.0500-0.0500/Hydra", "USCRN/Manhattan/0.05/x", "COSMOS/Far/0/p", "X/near/0"],
         "network": ["SCAN", "USCRN", "COSMOS", "X"], "station_name": ["Silver_Sword", "Manhattan", "Far", "near"],
         "lat": [19.765, 39.10, 0.0, 39.30], "lon": [-155.42, -96.61, 0.0, -96.70],
     })  # fmt: skip

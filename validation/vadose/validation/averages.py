@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from vadose.statistics import Metric, evaluate, metric, weighted_mean
 from vadose.statistics.aggregates import Average, Spread, network_time_error, spread
 from vadose.statistics.differences import on_scale
 from vadose.statistics.intervals import MINIMUM_DAYS
 from vadose.validation.network import Network
-from vadose.validation.scores import Means, Sample, Scored, frame_of
+from vadose.validation.scores import Means, Row, Sample, Scored, key_of
 from vadose.validation.strata import DayStrata, class_influence, class_moments, class_present
 
 Floats = npt.NDArray[np.float64]
@@ -28,17 +27,17 @@ METHOD = "cluster_bootstrap"
 
 def average_rows(
     sample: Sample, scored: Scored, network: Network, *, everywhere: bool = False, model: str = "tail_model"
-) -> pd.DataFrame:
+) -> list[Row]:
     """Averages over all stations and, unless `everywhere`, over those of every class."""
     groups: list[tuple[str, str, Booleans]] = [("all", "all", np.ones(len(sample.stations), bool))]
     if not everywhere:
         groups += network.groups
-    frames = []
+    out: list[Row] = []
     for row, (kind, name, members) in enumerate(groups):
         value = np.where(members, scored.estimate.value, np.nan)
         found = _averages(scored.metric, value, network, *scored.means.of(row))
-        frames.append(_rows(sample, scored.metric, scored.signal, network, kind, name, value, found, model))
-    return pd.concat(frames, ignore_index=True)
+        out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, model)
+    return out
 
 
 def _averages(
@@ -60,23 +59,25 @@ def _averages(
 def _rows(
     sample: Sample, one: Metric, signal: str, network: Network, kind: str, name: str, value: Floats,
     found: Sequence[tuple[str, Spread]], model: str,
-) -> pd.DataFrame:  # fmt: skip
+) -> list[Row]:  # fmt: skip
+    head: Row = {
+        **key_of(sample, one, signal, kind, name), "value": np.nan, "ci_low": np.nan, "ci_high": np.nan,
+        "ci_method": "", "ci_scope": "", "n": 0, "n_eff": np.nan, "coverage": np.nan, "status": "no_overlap",
+    }  # fmt: skip
     if not found:
-        empty = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "n_eff": np.nan, "n": 0, "coverage": np.nan}
-        frame = frame_of(sample, one, signal, len(AVERAGES_SHOWN), kind, name, list(AVERAGES_SHOWN))
-        return frame.assign(**empty, ci_method="", ci_scope="", status="no_overlap")
-    frame = frame_of(sample, one, signal, len(found), kind, name, [aggregate for aggregate, _ in found])
-    columns = {
-        key: [getattr(average, key) for _, average in found]
-        for key in ("value", "ci_low", "ci_high", "n_eff", "status")
-    }
-    shown = np.isfinite(columns["ci_low"])
+        return [{**head, "aggregate": aggregate} for aggregate in AVERAGES_SHOWN]
     valid = np.isfinite(value)
+    head |= {"n": int(valid.sum()), "coverage": float(weighted_mean(sample.coverage, network.weights(valid)))}
     method = f"{METHOD}+{model}" if one.scale is not None else METHOD
-    return frame.assign(
-        **columns, ci_method=np.where(shown, method, ""), ci_scope=np.where(shown, "time_space", ""),
-        n=int(valid.sum()), coverage=float(weighted_mean(sample.coverage, network.weights(valid))),
-    )  # fmt: skip
+    out = []
+    for aggregate, average in found:
+        shown = np.isfinite(average.ci_low)
+        out.append({
+            **head, "aggregate": aggregate, "value": average.value, "ci_low": average.ci_low,
+            "ci_high": average.ci_high, "n_eff": average.n_eff, "status": average.status,
+            "ci_method": method if shown else "", "ci_scope": "time_space" if shown else "",
+        })  # fmt: skip
+    return out
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,13 @@ def joined_classes(parts: Sequence[ClassScored]) -> ClassScored:
     return replace(parts[0], value=np.concatenate([part.value for part in parts]), means=means)
 
 
-def class_rows(sample: Sample, scored: ClassScored, network: Network, model: str = "tail_model") -> pd.DataFrame:
+def class_rows(sample: Sample, scored: ClassScored, network: Network, model: str = "tail_model") -> list[Row]:
     """Averages over all stations in every class that has a day."""
-    frames = []
+    out: list[Row] = []
     for number, name in enumerate(scored.strata.names):
         influence, present = scored.means.of(number)
         if present.any():
             value = scored.value[:, number]
             found = _averages(scored.metric, value, network, influence, present)
-            frames.append(_rows(sample, scored.metric, "raw", network, scored.strata.kind, name, value, found, model))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+            out += _rows(sample, scored.metric, "raw", network, scored.strata.kind, name, value, found, model)
+    return out

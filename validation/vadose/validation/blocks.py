@@ -144,7 +144,7 @@ class Block:
                 code = np.where(code == CODE["ok"], status, code)
             scaled = np.where((code == CODE["ok"])[:, None], scaled, np.nan)
         said = np.where(code == CODE["ok"], "", words(code))
-        return sample.scaled(name, scaled, said)
+        return sample.scaled(name, np.asarray(scaled, np.float64), said)
 
     def score(self) -> Scores:
         """Everything about this block."""
@@ -176,7 +176,7 @@ class Block:
             and np.array_equal(found.matched_days[before], np.isfinite(sample.x) & np.isfinite(sample.r))
         )  # fmt: skip
         if same:
-            found.scored[case] = found.scored[before]
+            found.scored[case] = [*found.scored[before], *self._further(sample, case)]
         else:
             found.scored[case] = list(
                 scores.score(
@@ -193,13 +193,23 @@ class Block:
                 one for kind in kinds for one in averages.score_classes(sample, self.network, kind)
             ]  # fmt: skip
 
+    def _further(self, sample: Sample, case: Case) -> list[Scored]:
+        """Metrics that the common sample has beside those of the own sample."""
+        rest = tuple(pair for pair in self._which(case) if pair not in HEADLINE)
+        return list(scores.score(sample, self.network, rest, intervals=True, model=self.options.interval))
+
+    def is_product(self, row: int) -> bool:
+        """Whether a row is a product that was given, not a baseline that every run adds."""
+        return row < len(self.versions) - 1
+
     def _network(self, case: Case) -> Network:
         return replace(self.network, groups=()) if case.averaged else self.network
 
     def _which(self, case: Case) -> Which:
         if case.scaling != "none":
             return AFTER_SCALING
-        return HEADLINE + FURTHER if self.thorough and not case.averaged else HEADLINE
+        shown = self.thorough and not case.averaged and case.subset == COMMON and self.is_product(case.row)
+        return HEADLINE + FURTHER if shown else HEADLINE
 
     def _strata(self) -> list[DayStrata]:
         reference = self.matched.reference
@@ -309,14 +319,16 @@ def _joined_samples(samples: Sequence[Sample]) -> Sample:
 def score_rows(found: Scores, network: Network, model: str, *, stations_too: bool) -> pd.DataFrame:
     """Rows of `scores.parquet`."""
     frames: list[pd.DataFrame] = []
+    averaged: list[scores.Row] = []
     for case, scored in found.scored.items():
         sample = found.samples[case]
         for one in scored:
             if stations_too and not case.averaged:
                 frames.append(scores.station_rows(sample, one, model))
-            frames.append(averages.average_rows(sample, one, network, everywhere=case.averaged, model=model))
-        frames += [averages.class_rows(sample, one, network, model) for one in found.classes.get(case, [])]
-    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+            averaged += averages.average_rows(sample, one, network, everywhere=case.averaged, model=model)
+        for kind in found.classes.get(case, []):
+            averaged += averages.class_rows(sample, kind, network, model)
+    return pd.concat([*frames, pd.DataFrame(averaged)], ignore_index=True)
 
 
 def comparison_rows(

@@ -24,7 +24,7 @@ Days = npt.NDArray[np.datetime64]
 
 SUBSET = "events"
 # Above this many stations, events are left out: each needs fits and percentiles of its own.
-MOST_STATIONS = 300
+MOST_STATIONS = 100
 _NOTHING = (np.nan, np.nan, np.nan, 0, CODE["few_samples"])
 Cell = tuple[float, float, float, int, int]
 

@@ -26,6 +26,8 @@ Floats = npt.NDArray[np.float64]
 
 # Collocation on maps is drawn, not tested: one triplet, without intervals.
 _TRIPLETS_ON_MAPS = 1
+# Of many stations fewer triplets are made.
+_MANY_STATIONS, _TRIPLETS_OF_MANY = 300, 2
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
     keys = tables.keys
     versions = {product.name: product.version for product in suite.products}
     most = collocations.MOST_TRIPLETS if on_stations else _TRIPLETS_ON_MAPS
+    if len(stations) > _MANY_STATIONS:
+        most = min(most, _TRIPLETS_OF_MANY)
     found = list(collocations.collocated(members, ours, model, intervals=on_stations, most=most))
     for one in found:
         out.scores.append(
@@ -161,6 +165,7 @@ def _stability(out: _Collected, suite: Suite, tables: Tables) -> tuple[NetworkTr
         found = stability(
             x - tables.r, tables.days, tables.network, tables.stations["network"].to_numpy(str), head, stations,
             changes=changes, seed=suite.options.seed,
+            breaks_at_stations=tables.kind == "stations" and product.name == suite.product.name,
         )  # fmt: skip
         if found.networks is None:
             continue

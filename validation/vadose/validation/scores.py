@@ -27,6 +27,7 @@ Booleans = npt.NDArray[np.bool_]
 Days = npt.NDArray[np.datetime64]
 Result = TypeVar("Result")
 Which = tuple[tuple[str, str], ...]
+Row = dict[str, Any]
 
 KEY = (
     "product", "version", "method", "seed", "fold", "reference", "stratum_kind", "stratum", "subset", "split",
@@ -222,29 +223,28 @@ def _bare(m: Moments, value: Floats) -> Estimate:
 def station_rows(sample: Sample, scored: Scored, model: str = "tail_model") -> pd.DataFrame:
     """One row for each station."""
     found = scored.estimate
-    frame = frame_of(sample, scored.metric, scored.signal, len(found.value), "station", sample.stations, "")
     status = words(found.status).astype(object)
     status[found.n == 0] = "no_overlap"
     if sample.status is not None:
         said = sample.status != ""
         status[said] = sample.status[said]
     shown = np.isfinite(found.ci_low)
-    return frame.assign(
-        **{name: getattr(found, name) for name in ("value", "ci_low", "ci_high", "n", "n_eff")},
-        ci_method=np.where(shown, model, ""), ci_scope=np.where(shown, "time", ""),
-        coverage=sample.coverage, status=status,
+    values = {name: getattr(found, name) for name in ("value", "ci_low", "ci_high", "n", "n_eff")}
+    key = key_of(sample, scored.metric, scored.signal, "station", sample.stations)
+    return pd.DataFrame(
+        key | values | {
+            "aggregate": "", "ci_method": np.where(shown, model, ""), "ci_scope": np.where(shown, "time", ""),
+            "coverage": sample.coverage, "status": status,
+        }
     )  # fmt: skip
 
 
-def frame_of(
-    sample: Sample, one: Metric, signal: str, length: int, kind: str, stratum: Any, aggregate: str | list[str]
-) -> pd.DataFrame:
-    """The key columns of some rows."""
-    columns: dict[str, Any] = {"method": "", "seed": "", "fold": "", "scaling": "none", **sample.keys}
-    columns |= {
-        "stratum_kind": kind, "stratum": stratum, "aggregate": aggregate, "signal": signal, "metric": one.name,
+def key_of(sample: Sample, one: Metric, signal: str, kind: str, stratum: Any) -> Row:
+    """The key columns of a row but its aggregate."""
+    return {
+        "method": "", "seed": "", "fold": "", "scaling": "none", **sample.keys, "stratum_kind": kind,
+        "stratum": stratum, "signal": signal, "metric": one.name,
     }  # fmt: skip
-    return pd.DataFrame(columns, index=range(length))
 
 
 def tidy(frame: pd.DataFrame) -> pd.DataFrame:

@@ -35,7 +35,8 @@ FEWEST_DAYS_IN_YEAR = 60
 # A break is charged to the product where this many clusters show one in the same quarter.
 CLUSTERS_OF_A_BREAK = 3
 # Above this many stations, breaks are looked for in the means of networks only.
-MOST_FOR_BREAKS = 300
+MOST_FOR_BREAKS = 100
+PERMUTATIONS = 199
 _YEARLY = ("ubrmsd", "r")
 
 
@@ -52,6 +53,7 @@ class Stability:
 def stability(
     difference: Floats, days: Days, network: Network, networks: npt.NDArray[np.str_], head: Mapping[str, str],
     stations: npt.NDArray[np.str_], *, changes: Sequence[str] = (), seed: int = 0, limit: float = LIMIT,
+    breaks_at_stations: bool = True,
 ) -> Stability:  # fmt: skip
     """Trends of one product at one reference.
 
@@ -71,6 +73,8 @@ def stability(
         Declared days of change of the product's sensors.
     seed
         Of the permutations.
+    breaks_at_stations
+        Whether breaks are looked for at single stations, too.
     limit
         Slope per decade up to which the product counts as stable.
     """
@@ -83,7 +87,8 @@ def stability(
     table = {f"{head['reference']} {head['product']} {name}": _cells(whole, k) for k, name in enumerate(labels)}
     tables = [facts("stability", table)]
     label = f"{head['reference']} {head['product']}"
-    tables.append(_breaks(monthly, months, network, stations, label, seed))
+    if breaks_at_stations and len(stations) <= MOST_FOR_BREAKS:
+        tables.append(_breaks(monthly, months, network, stations, label, seed))
     tables.append(_breaks(grouped, months, None, np.array(labels), f"{label} mean", seed))
     tables += [_steps(difference, days, change, label, stations) for change in changes]
     known = np.isfinite(whole.slope)
@@ -147,9 +152,7 @@ def _breaks(
     monthly: Floats, months: Days, network: Network | None, names: npt.NDArray[np.str_], label: str, seed: int
 ) -> pd.DataFrame:
     """The most likely undeclared break of each series, where it is significant, and whose it is."""
-    if len(monthly) > MOST_FOR_BREAKS:
-        return facts("breaks", {})
-    found = pettitt(monthly, seed=seed)
+    found = pettitt(monthly, seed=seed, permutations=PERMUTATIONS)
     hits = np.flatnonzero((found.p < SIGNIFICANCE) & (found.position >= 0))
     quarters = {int(k): str(months[found.position[k]].astype("datetime64[M]")) for k in hits}
     rows: dict[str, dict[str, Any]] = {}
