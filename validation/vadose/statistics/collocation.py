@@ -162,7 +162,8 @@ def collocate(
     Notes
     -----
     A correlation is weak below 0.2, or where its p-value, adjusted over the pairs of the cell (Benjamini and
-    Hochberg), exceeds 0.05. Positively correlated errors of two members make these two look too good and the third too bad.
+    Hochberg), exceeds 0.05. Positively correlated errors of two members make these two look too good and the third
+    too bad.
     """
     values = np.asarray(series)
     if values.dtype != np.float32:
