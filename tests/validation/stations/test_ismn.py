@@ -52,6 +52,7 @@ def test_the_header_names_the_station_and_the_path_only_locates_it(tmp_path: Pat
         ("2015/01/01 00:00 -9999.00000 M M", "missing"), ("2015/01/01 00:00 -999.99 G M", "missing"),
         ("2015/01/01 00:00 0.2 G,D03 Out of WFV average range,OK,OK", "flag_D03"),
         ("2015/01/01 00:00", "row_malformed"), ("2015/13/01 00:00 0.2 G M", "row_malformed"),
+        ("2915/01/01 00:00 0.2 G M", "row_malformed"), ("0215/01/01 00:00 0.2 G M", "row_malformed"),
         ("2015/01/01 00:00 abc G M", "row_malformed"), ("2015/01/01 01:00 0.2000 G M", "duplicate"),
         ("2015/01/01 00:00 0.2 U M", "flag_unflagged"),
     ],

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vadose.common import InputError
 from vadose.validation.stations import READERS, read_stations, sources
@@ -71,3 +73,21 @@ def test_a_truncated_gzip_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.csv.gz").write_bytes(raw[: len(raw) // 2])
     with pytest.raises(InputError, match=r"cannot read.*x\.csv\.gz"):
         read_stations([tmp_path])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(list(FILES)), at=st.floats(0, 1), gone=st.integers(0, 9), junk=st.binary(max_size=9))
+def test_a_damaged_file_is_read_or_refused_and_never_crashes(
+    tmp_path: Path, name: str, at: float, gone: int, junk: bytes
+) -> None:
+    raw = (FILES[name][1] + FILES[name][1].splitlines()[-1]).encode()
+    cut = int(at * len(raw))
+    (tmp_path / "x.txt").write_bytes(raw[:cut] + junk + raw[cut + gone :])
+    refused, days = "", 0
+    try:
+        days = read_stations([tmp_path], accept_unflagged=True).sizes["time"]
+    except InputError as error:
+        refused = str(error)
+    assert "Error:" not in refused, "a reader met something that it did not foresee"
+    # Two centuries at most, whatever year a damaged stamp says.
+    assert days < 75_000

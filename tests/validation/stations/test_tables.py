@@ -47,6 +47,16 @@ def test_standard_time_follows_the_station(lat: float, lon: float, hours: int) -
     assert standard_offset(lat, lon) == hours
 
 
+def test_a_day_that_does_not_exist_costs_its_row(tmp_path: Path, funnel: Any) -> None:
+    folder = uscrn(tmp_path / "u")
+    path = folder / "Some_Where.csv.gz"
+    text = gzip.decompress(path.read_bytes()).decode() + "\n3061,20150431,-96.61,39.10,10,0.260,-99,-99,-99,-99"
+    path.write_bytes(gzip.compress(text.encode()))
+    dataset = read_stations([folder])
+    assert funnel.rejected(dataset)["row_malformed"] == 1
+    funnel.check(dataset)
+
+
 def test_a_station_dataset_comes_back_as_it_was_written(tmp_path: Path) -> None:
     dataset = read_stations([uscrn(tmp_path / "u")])
     for name in ("one.nc", "two.nc"):

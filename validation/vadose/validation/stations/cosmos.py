@@ -217,7 +217,7 @@ def _columns(table: Table, layout: Layout) -> dict[str, Floats]:
     """Error, radius, frost and rain, as far as the table has them; (row,)."""
     out: dict[str, Floats] = {}
     error = np.full(len(next(iter(table.values()))), np.nan)
-    if layout.deviations and layout.deviations[0] in table:
+    if layout.deviations and set(layout.deviations) <= set(table):
         low, high = (_numbers(table[name])[0] for name in layout.deviations)
         # Both are deviations from the value; the lower one is negative.
         error = (np.abs(low) + np.abs(high)) / 2.0

@@ -10,7 +10,7 @@ import xarray as xr
 
 from vadose.common import InputError
 from vadose.validation.stations.identity import depth_class, distinct, keys
-from vadose.validation.stations.sensor import STAGES, Site, check_percent, placed
+from vadose.validation.stations.sensor import FIRST_STAMP, LAST_STAMP, STAGES, Site, check_percent, placed
 
 SOIL_MOISTURE = "volume_fraction_of_condensed_water_in_soil"
 EPOCH = np.datetime64("1970-01-01", "D")
@@ -224,6 +224,11 @@ def _days(time: xr.DataArray, where: str) -> Days:
     if not np.issubdtype(decoded.dtype, np.datetime64) or np.isnat(decoded).any():
         raise InputError("the time axis has no calendar of real days, or gaps", where=f"{where}, variable {time.name}")
     days: Days = decoded.astype("datetime64[D]")
+    if days.size and not (days.min() >= FIRST_STAMP and days.max() < LAST_STAMP):
+        raise InputError(
+            f"days from {days.min()} to {days.max()}, expected 1900 to 2100", where=f"{where}, variable {time.name}",
+            next="correct the values or the units of the time axis",
+        )  # fmt: skip
     return days
 
 

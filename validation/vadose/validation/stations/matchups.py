@@ -130,9 +130,12 @@ def _body(lines: list[str], width: int) -> tuple[Floats, int]:
 def _stamps(columns: dict[str, Floats]) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.bool_]]:
     """UTC minutes of the rows with a possible time, and which rows these are."""
     parts = [columns.get(name, np.zeros_like(columns["yr"])) for name in _TIME]
-    year, month, day, hour, minute = (np.nan_to_num(part, nan=-1.0).astype(np.int64) for part in parts)
+    year, month, day, hour, minute = (
+        np.clip(np.nan_to_num(part, nan=-1.0), -1.0, 1e6).astype(np.int64) for part in parts
+    )
     good = (
-        (year > 1900)
+        (year >= 1900)
+        & (year <= 2100)
         & (month >= 1)
         & (month <= 12)
         & (day >= 1)
@@ -161,7 +164,7 @@ def _companion(
     """Daily means of the SMAP values of recommended quality."""
     values = _column(columns, SATELLITE, member)
     quality = next((columns[name] for name in QUALITY if name in columns), np.zeros(values.size))
-    flagged = np.nan_to_num(quality, nan=1.0).astype(np.int64) & _NOT_RECOMMENDED
+    flagged = np.clip(np.nan_to_num(quality, nan=1.0), 0.0, 1e9).astype(np.int64) & _NOT_RECOMMENDED
     use = np.isfinite(values) & (values > _MISSING_BELOW) & (flagged == 0)
     days = stamps.astype("datetime64[D]")
     period = context.rules.period

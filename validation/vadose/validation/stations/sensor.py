@@ -35,6 +35,7 @@ REASON_STAGE = {
     "sensor_overlap": "complete_day",
 }
 COMPLETE_DAY_SHARE = 0.75
+FIRST_STAMP, LAST_STAMP = np.datetime64("1900-01-01T00:00", "m"), np.datetime64("2101-01-01T00:00", "m")
 SURFACE_DEPTH_M = 0.055
 SHALLOW_DEPTH_M = 0.105
 PERCENT_LIMIT = 1.2
@@ -271,6 +272,8 @@ def daily_sensor(
     check_percent(rows.values[rows.reasons == ""], origin.file)
     impossible = (rows.reasons == "") & ((rows.values < 0.0) | (rows.values > 1.0))
     reasons = np.where(impossible, "own_range", rows.reasons)
+    # A wrong year would stretch the days of all stations over centuries.
+    reasons[(rows.stamps < FIRST_STAMP) | (rows.stamps >= LAST_STAMP)] = "row_malformed"
     period = rules.period
     if period is not None:
         days_of = rows.stamps.astype("datetime64[D]")

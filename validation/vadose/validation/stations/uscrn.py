@@ -5,7 +5,9 @@ Days are local standard days. Missing soil moisture is -99, other missing values
 
 from __future__ import annotations
 
+import functools
 import re
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -100,11 +102,19 @@ def _text_table(raw: bytes, member: Member) -> tuple[Table, int]:
         names, rows = _cells(lines[0].upper()), cells("\n".join(lines[1:]), ",", member.name)
     else:
         names, rows = _cells(lines[0].upper()) if lines else [], [line.split() for line in lines[1:]]
-    good = [row for row in rows if len(row) == len(names) and re.fullmatch(r"\d{8}", row[names.index("LST_DATE")])]
+    good = [row for row in rows if len(row) == len(names) and _is_date(row[names.index("LST_DATE")])]
     if not good:
         raise InputError("no row can be read", where=member.name, why=f"{len(rows)} rows, {len(names)} columns named")
     columns = zip(*good, strict=True)
     return dict(zip(names, (np.array(column) for column in columns), strict=True)), len(rows) - len(good)
+
+
+@functools.cache
+def _is_date(text: str) -> bool:
+    try:
+        return len(text) == len("yyyymmdd") and datetime.strptime(text, "%Y%m%d").year > 0
+    except ValueError:
+        return False
 
 
 def _parquet_table(raw: bytes, member: Member) -> tuple[Table, int]:
