@@ -1,4 +1,4 @@
-"""The full trial of the intervals: `coverage_table.py FOLDER COMMAND [TRIALS]` writes coverage.parquet and .json."""
+"""The full trial of the intervals: `coverage_table.py FOLDER [TRIALS [COMMAND]]` writes coverage.parquet and .json."""
 
 import datetime
 import json
@@ -14,10 +14,10 @@ from vadose.statistics.coverage import GOAL, LEAST_EFFECTIVE, coverage_rows
 DAYS = (730, 1825, 3650)
 
 
-def main(folder: Path, command: str, trials: int) -> None:
+def main(folder: Path, trials: int, command: str) -> None:
     """Run the trial, write its table and what it was made with, and print what missed the goal."""
-    table = pd.DataFrame([asdict(row) for row in coverage_rows(trials, DAYS)])
     commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    table = pd.DataFrame([asdict(row) for row in coverage_rows(trials, DAYS)])
     about = {
         "command": command,
         "commit": commit.stdout.strip() or "unknown",
@@ -40,4 +40,8 @@ def main(folder: Path, command: str, trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1000)
+    arguments = [
+        *sys.argv[1:],
+        *("1000", f"python tests/statistics/coverage_table.py {sys.argv[1]}")[len(sys.argv) - 2 :],
+    ]
+    main(Path(arguments[0]), int(arguments[1]), arguments[2])
