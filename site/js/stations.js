@@ -2,6 +2,7 @@
 
 import { json } from "./loading.js";
 import { draw } from "./plots.js";
+import { fillFunnel, scatter, seasonalCycle } from "./station-details.js";
 
 const shownRows = 200;
 const day = 86_400_000;
@@ -30,13 +31,14 @@ class StationPage {
     this.root = root;
     this.list = list;
     this.rows = new Map(list.columns.key.map((key, row) => [key, row]));
-    this.body = root.querySelector("tbody");
+    this.body = root.querySelector("table.scores tbody");
     this.select = root.querySelector("select[name=station]");
     this.network = root.querySelector("select[name=network]");
     this.words = root.querySelector("input[name=filter]");
     this.count = root.querySelector(".shown");
     this.live = root.querySelector(".summary");
     this.plot = root.querySelector(".series");
+    this.details = root.querySelector(".details");
     this.fillControls();
     this.fillTable();
     this.show();
@@ -136,6 +138,8 @@ class StationPage {
     this.mark();
     this.plot.hidden = true;
     this.root.querySelector(".series-data").hidden = true;
+    this.details.hidden = true;
+    this.root.querySelector(".funnel").hidden = true;
     if (!key) {
       this.live.textContent = "No station chosen yet.";
       return;
@@ -145,6 +149,7 @@ class StationPage {
       return;
     }
     this.live.textContent = this.summary(row);
+    this.showFunnel(key, row);
     if (!this.list.columns.series[row]) {
       this.live.textContent += " The series of this station is not on this site.";
       return;
@@ -158,9 +163,32 @@ class StationPage {
       const link = this.root.querySelector(".series-data");
       link.hidden = false;
       link.querySelector("a").href = address.href;
+      await this.showDetails(spec, series);
     } catch {
       this.live.textContent += " Its series could not be loaded.";
     }
+  }
+
+  /** Scatter and seasonal cycle of the chosen station, where the site holds what they need. */
+  async showDetails(spec, series) {
+    this.details.hidden = false;
+    for (const [name, make] of [["scatter", scatter], ["cycle", seasonalCycle]]) {
+      const figure = this.details.querySelector(`figure[data-detail=${name}]`);
+      const made = make(spec, series);
+      figure.hidden = !made;
+      if (!made) continue;
+      figure.querySelector(".days").textContent = `${made.days.toLocaleString("en").replaceAll(",", "\u202f")} days.`;
+      await draw(figure.querySelector(".plot"), { data: made.data.map((trace) => ({ ...trace, ...(trace.name ? { name: escaped(trace.name) } : {}) })), layout: made.layout });
+    }
+  }
+
+  async showFunnel(key, row) {
+    const box = this.root.querySelector(".funnel");
+    box.hidden = true;
+    const funnel = await json(this.root.dataset.funnel).catch(() => null);
+    if (!funnel || this.key() !== key) return;
+    fillFunnel(box, funnel, row);
+    box.hidden = false;
   }
 
   summary(row) {

@@ -296,6 +296,11 @@ def further_scores(places: list[Station], version: str = "1.0.0") -> list[dict[s
         rows += [score(product, name, near(0.001), **slope) for name in ("trend_ubrmsd", "trend_r")]
         field = {"subset": "map", "stratum_kind": "map", "reference": GRID, "aggregate": "mean", **mine}
         rows += [score(product, name, near(0.03), **field) for name in ("spatial_r", "spatial_ubrmsd", "spatial_bias")]
+        event = {"subset": "events", "stratum_kind": "events", **mine}
+        rows += [
+            score(product, name, near(0.6), **event)
+            for name in ("drydown_log_ratio", "wetup_hit_rate", "drought_20_pod")
+        ]
     for stratum in ("all", "land_cover 130"):
         stated = {"subset": "own", "stratum_kind": "uncertainty", "stratum": stratum, "aggregate": "pooled", **shared}
         stated["status"] = "reference_error_removed"
@@ -353,6 +358,7 @@ def further_facts() -> pd.DataFrame:
                 "month": "2020-04", "difference": -0.02, "p": 0.01, "clusters_in_quarter": 3.0, "charged_to": "product",
             }
         },
+        "droughts": {"stations vadose DJF": {"hits": 61.0, "misses": 70.0, "false_alarms": 12.0, "pod": 0.4656}},
         "map_detail": {f"{GRID} vadose": {"std_below_coarse_cell": 0.0123}},
     }  # fmt: skip
     rows = [
@@ -657,6 +663,41 @@ def write_skill(folder: Path) -> Path:
     return folder
 
 
+def write_evidence(data: Path) -> None:
+    """The trial of the intervals, and one experiment on real data with a table and a hostile word."""
+    rows = [
+        {
+            "series_model": model, "days": days, "metric": metric, "interval": "tail_model", "trials": 1000,
+            "coverage": 0.95 if metric != "rho" else np.nan, "coverage_ok": 0.95, "textbook": 0.33, "standard_error": 0.007,
+            "n_eff": 80.0, "share_ok": 1.0, "goal_applies": days > 1000, "met": True,
+        }
+        for model in ("white noise", "AR(1) 0.97")
+        for days in (730, 1825)
+        for metric in ("r", "bias", "rho")
+        if (model, metric) != ("AR(1) 0.97", "rho")
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(data / "skill" / "coverage.parquet", index=False)
+    made = {"command": "nox -s skill", "commit": "c" * 12, "date": "2026-01-15"}
+    trial = {"goal": [0.9, 0.97], "goal_applies_from_n_eff": 30.0, "level": 0.95, "rows_met": 8, "rows_with_goal": 10}
+    (data / "skill" / "coverage.json").write_text(json.dumps(made | trial))
+    folder = data / "validation"
+    folder.mkdir()
+    about = {
+        "title": "A core site",
+        "summary": f"Published figures again. {HOSTILE}",
+        "stations": 12,
+        "limits": {"r": 0.01},
+    }
+    (folder / "core.json").write_text(json.dumps(made | about))
+    found = {
+        "metric": ["r", "bias"],
+        "value": [0.812345, -0.0123],
+        "published": [0.81, -0.012],
+        "agrees": [True, False],
+    }
+    pd.DataFrame(found).assign(agrees=[True, False]).to_parquet(folder / "core.parquet", index=False)
+
+
 def write_project(folder: Path) -> Path:
     """A copy of the site project with small result files, so that no test depends on the committed ones."""
     source = site_project()
@@ -667,6 +708,7 @@ def write_project(folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
     write_skill(folder / "data" / "skill")
+    write_evidence(folder / "data")
     speed = {
         "command": "nox -s bench",
         "commit": "f" * 40,

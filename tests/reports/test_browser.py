@@ -32,6 +32,7 @@ PAGES = (
     "demo-0p25deg/v1.1.0/",
     "skill/",
     "speed/",
+    "evidence/",
     "methods/",
     "validation/",
     "user-guide/",
@@ -143,7 +144,7 @@ def test_the_tabs_of_a_version_lead_to_every_page(browser, built, width: int, sc
     tabs = found.page.locator("nav.pages a").all_inner_texts()
     assert tabs == [
         "Scoreboard", "Rivals", "Strata", "Stations", "Maps", "Uncertainty", "Collocation", "Error budget", "Stability",
-        "Gates", "Download", "Provenance",
+        "Events", "Gates", "Download", "Provenance",
     ]  # fmt: skip
     for words in tabs[1:]:
         found.page.locator("nav.pages a", has_text=words).first.click()
@@ -163,7 +164,7 @@ def test_a_station_in_the_address_is_shown_by_all_three_views(desktop: Visit) ->
     assert page.locator("tr[aria-current]").get_attribute("data-key") == FIRST
     assert "R 0." in page.locator(".summary").inner_text()
     names = page.eval_on_selector(".series", "e => e.data.map((t) => t.name)")
-    assert names == ["v1.0.0", "rival", "in situ", "difference"]
+    assert names == ["in situ", "rival", "v1.0.0", "difference"]
 
 
 def test_table_and_select_change_the_address_and_keep_the_state(desktop: Visit) -> None:
@@ -265,3 +266,31 @@ def test_a_granule_is_served_beside_the_site_and_a_cut_download_goes_on(built) -
     file = built.workspace / "releases" / address.partition("/files/")[2]
     assert hashlib.sha256(whole).digest() == hashlib.sha256(file.read_bytes()).digest()
     assert whole[1000:] == rest
+
+
+def test_the_station_chosen_shows_scatter_cycle_and_funnel(desktop: Visit) -> None:
+    page = desktop.page
+    desktop.open(f"{VERSION}stations/?station={FIRST}")
+    page.wait_for_selector("figure[data-detail=cycle] .plot[data-drawn]")
+    points = page.eval_on_selector("figure[data-detail=scatter] .plot", "e => [e.data[0].x, e.data[0].y]")
+    series = page.eval_on_selector(
+        ".series", "e => ['in situ', 'v1.0.0'].map((n) => e.data.find((t) => t.name === n).y)"
+    )
+    both = [(x, y) for x, y in zip(*series, strict=True) if x is not None and y is not None]
+    assert list(zip(*points, strict=True)) == both
+    assert f"{len(both)} days." in page.locator("figure[data-detail=scatter] figcaption").inner_text()
+    cycle = page.eval_on_selector("figure[data-detail=cycle] .plot", "e => e.data.map((t) => t.y)")
+    march = [y for (_, y), _ in zip(both, range(30), strict=False)]
+    assert cycle[0][2] == pytest.approx(sum(march) / 30)
+    assert cycle[0][6] is None
+    page.locator("details.funnel summary").click()
+    assert page.locator("tbody[data-funnel=kept]").inner_text().split("\t") == ["read", "100"]
+    assert page.locator("tbody[data-funnel=rejected]").inner_text().split("\t") == ["missing", "10"]
+
+
+def test_a_closed_station_shows_its_cycle_and_no_scatter(desktop: Visit) -> None:
+    desktop.open(f"{VERSION}stations/?station=netb-closed-0-05-probe")
+    desktop.page.wait_for_selector("figure[data-detail=cycle] .plot[data-drawn]")
+    assert not desktop.page.locator("figure[data-detail=scatter]").is_visible()
+    names = desktop.page.eval_on_selector("figure[data-detail=cycle] .plot", "e => e.data.map((t) => t.name)")
+    assert names == ["v1.0.0"]

@@ -27,6 +27,7 @@ NAMES = (
     "demo-0p25deg/v1.0.0/provenance.md",
     "skill.md",
     "speed.md",
+    "evidence.md",
     "feed.xml",
     "versions.json",
     "data/demo-0p25deg/v1.0.0/scores.metadata.json",

@@ -106,7 +106,7 @@ def test_every_score_on_every_page_is_its_row(built) -> None:
         assert faults(page, files) == [], path
     assert len(pages) >= 14
     shown = {path.parent.name for path, page, _ in pages if "data-fact=" in page}
-    assert shown == {"collocation", "error-budget", "maps-rivals", "stability"}
+    assert shown == {"collocation", "error-budget", "events", "maps-rivals", "stability"}
 
 
 def test_one_changed_number_is_found(built) -> None:
@@ -131,6 +131,7 @@ FURTHER = {
     "error-budget": ("budget",),
     "stability": ("stability",),
     "maps-rivals": ("map",),
+    "events": ("events",),
 }
 
 
@@ -219,6 +220,37 @@ def pixels(png: bytes) -> np.ndarray:
     lines = np.frombuffer(zlib.decompress(body), np.uint8).reshape(rows, 1 + 4 * columns)
     assert (lines[:, 0] == 0).all()
     return lines[:, 1:].reshape(rows, columns, 4)
+
+
+def test_every_figure_of_the_evidence_is_in_its_file(built) -> None:
+    page = (built.site / "evidence" / "index.html").read_text(encoding="utf-8")
+    tables = re.findall(r'<table class="scores[^"]*" data-evidence="([^"]+)">(.*?)</table>', page, re.DOTALL)
+    checked = 0
+    for address, table in tables:
+        columns = json.loads((built.site / "evidence" / address).read_text())["columns"]
+        for value, cell in re.findall(r'<data value="([^"]+)" data-cell="([^"]+)"', table):
+            row, _, column = html.unescape(cell).partition(" ")
+            assert columns[column][int(row)] == float(value)
+            checked += 1
+    # Two models, two lengths, ours and the textbook's; one value has no interval. Then the experiment's two tables.
+    assert checked == 2 * 2 * 2 * 2 + 2 + 4 + 1
+
+
+def test_evidence_says_how_it_was_made_and_what_it_found(built) -> None:
+    page = html.unescape((built.site / "evidence" / "index.html").read_text(encoding="utf-8"))
+    for words in (
+        "nox -s skill",
+        "cccccccccccc",
+        "2026-01-15",
+        "A core site",
+        "0.812",
+        "✗ no",
+        "no interval",
+        "8 of 10 rows",
+    ):
+        assert words in page
+    nav = (built.workspace / "build" / "mkdocs.yml").read_text()
+    assert nav.index("speed.md") < nav.index("evidence.md") < nav.index("Guide")
 
 
 def test_required_rows_are_on_the_pages_of_their_version(built) -> None:

@@ -309,7 +309,7 @@ def test_a_broken_file_is_named_and_nothing_is_written(small, tmp_path, name: st
     assert not (tmp_path / "build").exists()
 
 
-FURTHER = ("rivals", "maps-rivals", "uncertainty", "collocation", "error-budget", "stability")
+FURTHER = ("rivals", "maps-rivals", "uncertainty", "collocation", "error-budget", "stability", "events")
 
 
 def test_a_page_that_lacks_its_input_is_left_out(built) -> None:

@@ -53,7 +53,43 @@ class Skill:
 
 
 @dataclass(frozen=True)
+class Experiment:
+    """One committed experiment: what was run, and its tables."""
+
+    name: str
+    about: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """The committed results of experiments about the validation itself: `skill/coverage.*` and `validation/*`."""
+    """Experiments about the validation itself: `skill/coverage.*` and `validation/`, below `site/data`."""
 
     data: Path
+
+    @cached_property
+    def coverage(self) -> Experiment | None:
+        """The trial of the intervals."""
+        return experiment(self.data / "skill" / "coverage.json")
+
+    @cached_property
+    def experiments(self) -> list[Experiment]:
+        """Experiments on real data, by name; `name-part.parquet` beside `name.json` is a further table of it."""
+        found = (experiment(path) for path in sorted((self.data / "validation").glob("*.json")))
+        return [one for one in found if one is not None]
+
+
+def experiment(path: Path) -> Experiment | None:
+    """A JSON file that says what was run, with the parquet files whose names begin as its own; None without it."""
+    if not path.is_file():
+        return None
+    about = read_json(path)
+    if not isinstance(about, dict):
+        raise InputError("holds no description of an experiment", where=str(path))
+    names = {one.stem for one in path.parent.glob("*.json")}
+    tables = {}
+    for file in sorted(path.parent.glob(f"{path.stem}*.parquet")):
+        rest = file.stem.removeprefix(path.stem)
+        if file.stem == path.stem or (rest.startswith(("-", "_")) and file.stem not in names):
+            tables[file.stem] = read_table(file)
+    return Experiment(path.stem, about, tables)

@@ -35,6 +35,11 @@ def has_collocation(run: Run) -> bool:
     return bool((run.overall["stratum_kind"] == TRIPLET).any()) or _holds(run, "collocation")
 
 
+def has_events(run: Run) -> bool:
+    """Whether dry-downs, wet-ups and droughts were looked for."""
+    return bool((run.overall["subset"] == EVENTS).any())
+
+
 def has_maps(run: Run) -> bool:
     """Whether maps were compared."""
     return run.maps is not None
@@ -59,5 +64,6 @@ RUN_PAGES: tuple[tuple[str, str, Callable[[Run], bool]], ...] = (
     ("Collocation", "collocation", has_collocation),
     ("Error budget", "error-budget", has_budget),
     ("Stability", "stability", has_stability),
+    ("Events", "events", has_events),
     ("Gates", "gates", lambda run: run.verdict is not None),
 )

@@ -12,6 +12,7 @@ import yaml
 
 from vadose.common import Progress, silent
 from vadose.reports.data import Content, collect
+from vadose.reports.evidence import evidence_page
 from vadose.reports.feed import affecting, atom
 from vadose.reports.mathml import with_mathml
 from vadose.reports.output import Output, write_if_changed
@@ -126,6 +127,9 @@ def build_pages(content: Content, renderer: Renderer, site_url: str, files_url: 
         pages.append(skill_page(content.skill, renderer))
     if content.speed is not None:
         pages.append(speed_page(content.speed))
+    evidence = evidence_page(content.evidence, renderer)
+    if evidence is not None:
+        pages.append(evidence)
     truth = truth_page(everything)
     public = [r for releases in content.products.values() for r in releases if not r.preview]
     renderer.output.add("feed.xml", atom(public, found, site_url))
@@ -191,7 +195,9 @@ def navigation(content: Content, pages: Sequence[Page], project: Path) -> list[d
         nav.append({product: [*titled(f"{product}/"), *versions]})
     if content.runs:
         nav.append({"Runs": [{run.id: titled(f"runs/{run.id}/")} for run in content.runs]})
-    results = [{_nav_title(path): path} for path in ("skill.md", "speed.md", "truth.md") if path in paths]
+    results = [
+        {_nav_title(path): path} for path in ("skill.md", "speed.md", "evidence.md", "truth.md") if path in paths
+    ]
     nav += [*results]
     with (project / "mkdocs.yml").open(encoding="utf-8") as file:
         guide = yaml.load(file, Loader=_Tolerant)["nav"]  # noqa: S506  (a safe loader that skips MkDocs' own tags)
@@ -202,6 +208,7 @@ def navigation(content: Content, pages: Sequence[Page], project: Path) -> list[d
 def _nav_title(name: str) -> str:
     titles = {
         "index": "Overview",
+        "evidence": "Validation evidence",
         "truth": "What we know here",
         "changelog": "Change log",
         "issues": "Known issues",

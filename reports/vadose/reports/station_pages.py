@@ -9,7 +9,7 @@ from vadose.reports import figures
 from vadose.reports.data import Run
 from vadose.reports.formats import score_text
 from vadose.reports.pages import Page, Renderer
-from vadose.reports.stations import Series, StationGroup, read_series, station_groups, station_list
+from vadose.reports.stations import Series, StationGroup, funnel, read_series, station_groups, station_list
 from vadose.reports.versions import Version, version_page
 
 STATIC_ROWS = 200
@@ -31,6 +31,7 @@ def _station_group(
     listing = station_list(group, keys)
     name = "stations" if number == 0 else f"stations-{number + 1}"
     renderer.output.add_json(f"{version.data}/{name}.json", listing)
+    renderer.output.add_json(f"{version.data}/{name}-funnel.json", funnel(group))
     placed = [renderer.place(figure, f"{version.address}/{name}") for figure in _maps(listing)]
     skeleton = f"data/figures/{version.address}/{name}-series.json"
     names = [own_column(version), *(series.rivals if series is not None else ())]
@@ -40,6 +41,7 @@ def _station_group(
         "gridded": group.gridded,
         "list": f"{version.data}/{name}.json",
         "skeleton": skeleton,
+        "funnel": f"{version.data}/{name}-funnel.json",
         "series": f"{series_folder(version)}/",
         "maps": placed,
         "rows": static_rows(listing),

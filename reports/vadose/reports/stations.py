@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from vadose.common import InputError
+from vadose.reports.classes import land_cover
 from vadose.reports.data import Run
 from vadose.reports.figures.series import IN_SITU
 from vadose.reports.formats import display, metric_label, row_id, status_text
@@ -66,7 +67,7 @@ def station_list(group: StationGroup, series: set[str]) -> dict[str, Any]:
         "lat": [round(float(v), 5) for v in rows["lat"]],
         "lon": [round(float(v), 5) for v in rows["lon"]],
         "depth": [depth_text(a, b) for a, b in zip(rows["depth_from"], rows["depth_to"], strict=True)],
-        "land_cover": [_clean(v) for v in rows.get("land_cover", [""] * len(rows))],
+        "land_cover": [land_cover(_clean(v)) for v in rows.get("land_cover", [""] * len(rows))],
         "climate": [_clean(v) for v in rows.get("climate", [""] * len(rows))],
         "distance_km": [_rounded(v) for v in rows.get("distance_km", [math.nan] * len(rows))],
         "licence": [_clean(v) for v in rows["licence"]],
@@ -76,6 +77,28 @@ def station_list(group: StationGroup, series: set[str]) -> dict[str, Any]:
     scores, counts = station_scores(group)
     columns["n"] = counts
     return {"reference": group.reference, "product": group.run.ours, "columns": columns, "scores": scores}
+
+
+def funnel(group: StationGroup) -> dict[str, dict[str, list[int]]]:
+    """What was left of each station after each step, and what was rejected by what, if anything."""
+    kept, rejected = "funnel_", "rejected_"
+    counts = {str(name): group.rows[name].fillna(0).astype(int).tolist() for name in group.rows if _is_count(str(name))}
+    return {
+        "kept": {_step(name, kept): values for name, values in counts.items() if name.startswith(kept)},
+        "rejected": {
+            _step(name, rejected): values
+            for name, values in counts.items()
+            if name.startswith(rejected) and any(values)
+        },
+    }
+
+
+def _is_count(name: str) -> bool:
+    return name.startswith(("funnel_", "rejected_"))
+
+
+def _step(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).replace("_", " ")
 
 
 def station_scores(group: StationGroup) -> tuple[dict[str, Any], list[int]]:

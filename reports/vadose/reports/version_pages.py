@@ -10,6 +10,7 @@ from vadose.reports.budgets import budget_page
 from vadose.reports.collocations import collocation_page
 from vadose.reports.contents import RUN_PAGES
 from vadose.reports.data import Run
+from vadose.reports.events import events_page
 from vadose.reports.formats import KEY, METRICS
 from vadose.reports.mapped import maps_page, publishable
 from vadose.reports.output import Output
@@ -32,6 +33,7 @@ MAKERS: dict[str, Callable[[Version, Run, Renderer], Page]] = {
     "collocation": collocation_page,
     "error-budget": budget_page,
     "stability": stability_page,
+    "events": lambda version, run, _: events_page(version, run),
     "gates": lambda version, run, _: gates_page(version, run),
 }
 

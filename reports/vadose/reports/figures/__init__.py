@@ -10,7 +10,7 @@ from vadose.reports.figures.curves import (
     reliability_figure,
     seasonal_figure,
 )
-from vadose.reports.figures.dots import Dot, dot_figure
+from vadose.reports.figures.dots import Dot, dot_figure, paired_figure
 from vadose.reports.figures.lines import date_figure, monthly_figure, spectrum_figure, zonal_figure
 from vadose.reports.figures.maps import field_figure, station_map
 from vadose.reports.figures.rasters import Raster, raster, scale_raster
@@ -34,6 +34,7 @@ __all__ = [
     "interval_figure",
     "middle_range",
     "monthly_figure",
+    "paired_figure",
     "pit_figure",
     "raster",
     "reliability_figure",

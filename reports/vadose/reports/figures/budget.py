@@ -36,6 +36,7 @@ def budget_figure(
             xaxis={"title": {"text": "stations by their sum"}, "showgrid": False},
             yaxis={"title": {"text": "mean square error (m⁶ m⁻⁶)"}},
             showlegend=True,
+            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         ),
     )
     columns = {metric: list(values) for metric, values in parts.items()}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
-from vadose.reports.figures.spec import PALETTE, Figure, layout, specification
+from vadose.reports.figures.spec import PALETTE, SYMBOLS, Figure, layout, specification
 from vadose.reports.text import plot_text
 
 
@@ -67,3 +67,30 @@ def dot_figure(
         "ci_high": [dot.high for dot in dots],
     }
     return Figure(name, specification(figure), caption, alternative, data, 96 + 26 * max(len(shown), 2), 900)
+
+
+def paired_figure(
+    name: str, labels: Sequence[str], columns: Mapping[str, Sequence[float | None]], *, x_title: str, caption: str,
+    alternative: str, band: tuple[float, float],
+) -> Figure:  # fmt: skip
+    """Several values side by side for each label, each column with a symbol of its own; `band` shades the goal."""
+    rows = [plot_text(label) for label in labels]
+    traces = [
+        go.Scatter(
+            x=list(values), y=rows, mode="markers", name=plot_text(column),
+            marker={"size": 9, "color": PALETTE[k], "symbol": SYMBOLS[k]},
+        )
+        for k, (column, values) in enumerate(columns.items())
+    ]  # fmt: skip
+    shade = {
+        "type": "rect", "x0": band[0], "x1": band[1], "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
+        "line": {"width": 0}, "fillcolor": "rgba(0,158,115,0.18)",
+    }  # fmt: skip
+    axis = {
+        "type": "category", "categoryarray": rows, "automargin": True, "range": [len(rows) - 0.4, -0.6],
+        "title": {"text": ""},
+    }  # fmt: skip
+    across = {"title": {"text": x_title}, "range": [0.0, 1.02], "nticks": 6}
+    figure = go.Figure(traces, layout(xaxis=across, yaxis=axis, shapes=[shade], showlegend=True))
+    data: dict[str, Sequence[Any]] = {"label": list(labels), **{name: list(v) for name, v in columns.items()}}
+    return Figure(name, specification(figure), caption, alternative, data, 120 + 26 * max(len(rows), 2), 760)

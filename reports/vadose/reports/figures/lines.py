@@ -60,7 +60,7 @@ def date_figure(name: str, rows: pd.DataFrame, ours: str, reference: str, metric
         traces,
         layout(
             xaxis={"title": {"text": "day (UTC)"}, "type": "date"},
-            yaxis={"title": {"text": f"{how.label}{unit}"}},
+            yaxis={"title": {"text": f"{how.label}{unit}"}, "automargin": True},
             showlegend=True,
         ),
     )
@@ -89,7 +89,7 @@ def monthly_figure(name: str, rows: pd.DataFrame, ours: str, reference: str) -> 
         traces,
         layout(
             xaxis={"title": {"text": "month"}, "type": "date"},
-            yaxis={"title": {"text": f"difference ({VOLUME})"}, "zeroline": True},
+            yaxis={"title": {"text": f"difference ({VOLUME})"}, "zeroline": True, "automargin": True},
             showlegend=True,
         ),
     )
