@@ -41,10 +41,11 @@ class Difference:
 
 def on_scale(metric: Metric, value: npt.ArrayLike) -> Floats:
     """A value on the scale of its interval."""
-    values = np.asarray(value, float)
+    values: Floats = np.asarray(value, np.result_type(np.float32, np.asarray(value).dtype))
+    nearest = 1.0 - max(1e-12, float(np.finfo(values.dtype).eps))
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric.scale == "fisher":
-            return np.asarray(np.arctanh(np.clip(values, -1.0 + 1e-12, 1.0 - 1e-12)))
+            return np.asarray(np.arctanh(np.clip(values, -nearest, nearest)))
         if metric.scale in ("log", "chi_square"):
             return np.asarray(np.log(np.where(values > 0, values, np.nan)))
     return values

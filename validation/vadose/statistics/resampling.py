@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -92,7 +92,7 @@ def _block_sums(x: Any, r: Any, mean_x: Any, mean_r: Any, base: int) -> Any:
 
 
 def replicate_moments(x: npt.ArrayLike, r: npt.ArrayLike, m: Moments, weights: Singles) -> Moments:
-    """Moments of all replicates, each of shape (series, replicates).
+    """Moments of all replicates, each of shape (series, replicates), in single precision.
 
     Parameters
     ----------
@@ -107,13 +107,12 @@ def replicate_moments(x: npt.ArrayLike, r: npt.ArrayLike, m: Moments, weights: S
     sums = _block_sums(one, two, np.nan_to_num(m.mean_x), np.nan_to_num(m.mean_r), BASE_DAYS)
     series, parts, blocks = sums.shape
     drawn = (sums.reshape(series * parts, blocks) @ weights.T).reshape(series, parts, -1)
-    n = drawn[:, 0].astype(np.float64)
-    means = drawn[:, 1:] / np.where(drawn[:, :1] > 0, drawn[:, :1], np.nan)
-    dx, dr, xx, rr, xr, apart = np.moveaxis(means, 1, 0).astype(np.float64)
-    return Moments(
-        n=n, mean_x=m.mean_x[:, None] + dx, mean_r=m.mean_r[:, None] + dr, var_x=np.maximum(xx - dx**2, 0.0),
-        var_r=np.maximum(rr - dr**2, 0.0), cov=xr - dx * dr, mean_abs=apart,
-    )  # fmt: skip
+    n = drawn[:, 0]
+    means = drawn[:, 1:] / np.where(n > 0, n, np.float32(np.nan))[:, None]
+    dx, dr, xx, rr, xr, apart = np.moveaxis(means, 1, 0)
+    mean_x, mean_r = (one[:, None].astype(np.float32) for one in (m.mean_x, m.mean_r))
+    parts = (n, mean_x + dx, mean_r + dr, np.maximum(xx - dx * dx, 0.0), np.maximum(rr - dr * dr, 0.0), xr - dx * dr)
+    return Moments(*(cast("Floats", part) for part in (*parts, apart)))
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ class Bootstrapped:
     """
 
     estimates: dict[str, Estimate]
-    replicates: dict[str, Floats]
+    replicates: dict[str, Singles]
     mean_length: int
     factor: float
     dof: float
@@ -162,9 +161,9 @@ def bootstrap(
     length = mean_length or max(rung(psi, pairing.gaps), rung(pairing.errors, pairing.gaps))
     weights = block_weights(pairing.x.shape[1], length, seed, replicates)
     chosen = {one.name: one for one in (*metrics, metric("r"))}
-    drawn = {name: np.empty((len(m.n), replicates)) for name in chosen}
+    drawn = {name: np.empty((len(m.n), replicates), np.float32) for name in chosen}
     errors = {name: np.empty(len(m.n)) for name in chosen}
-    z = np.zeros((len(m.n), replicates))
+    z = np.zeros((len(m.n), replicates), np.float32)
     for start in range(0, len(m.n), _SERIES):
         rows = slice(start, start + _SERIES)
         moments = replicate_moments(pairing.x[rows], pairing.r[rows], m.rows(rows), weights)
@@ -181,7 +180,7 @@ def bootstrap(
     return Bootstrapped(estimates, drawn, length, factor, dof)
 
 
-def _calibration(psi: Floats, z: Floats, pairing: Pairing) -> tuple[float, float]:
+def _calibration(psi: Floats, z: Singles, pairing: Pairing) -> tuple[float, float]:
     """Ratio of two standard errors of the mean z of all series, at least 1, and the degrees of freedom of the first."""
     n = pairing.moments.n
     finite = np.asarray(np.isfinite(z).all(axis=1))
