@@ -93,3 +93,11 @@ def test_the_corrected_difference_has_the_level_of_the_process_on_short_slow_rec
     plain, corrected = np.sqrt(pairing.moments.var_error), pairing.corrected_ubrmsd
     assert np.exp(np.mean(np.log(plain))) < 0.93
     assert np.exp(np.nanmean(np.log(corrected))) == pytest.approx(1.0, abs=0.06)
+
+
+def test_pairs_of_days_are_counted_exactly_on_long_records() -> None:
+    mask = np.random.default_rng(8).random((2, 30_000)) < 0.7
+    gaps = Gaps.of(mask)
+    for lag in (0, 1, 57, 400):
+        expected = (mask[:, : mask.shape[1] - lag] & mask[:, lag:]).sum(axis=1)
+        np.testing.assert_array_equal(gaps.pairs[:, lag], expected)
