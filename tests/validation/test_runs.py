@@ -317,3 +317,51 @@ def test_a_waiver_lets_a_failed_gate_pass_and_is_published(small: Path, tmp_path
     judged = run_validation(given, tmp_path / "waived")
     assert judged["passed"]
     assert [gate["waiver"] for gate in judged["gates"] if gate["name"] == "calibration"] == ["known"]
+
+
+def test_a_station_that_fails_unexpectedly_costs_itself_alone(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vadose.validation import blocks
+
+    whole = blocks.Block.score
+
+    def planted(block: blocks.Block) -> blocks.Scores:
+        if "net/s4" in block.stations:
+            raise ZeroDivisionError("planted")
+        return whole(block)
+
+    given = Settings(product=("ours", str(small / "ours")), stations=(small / "stations.nc",))
+    run_validation(given, tmp_path / "plain")
+    monkeypatch.setattr(blocks.Block, "score", planted)
+    run_validation(given, tmp_path / "out")
+    with pytest.raises(ZeroDivisionError):
+        run_validation(replace(given, options=Options(strict=True)), tmp_path / "strict")
+    hurt, plain = (pd.read_parquet(tmp_path / name / "scores.parquet") for name in ("out", "plain"))
+    assert set(hurt[hurt["stratum"].eq("net/s4")]["status"]) == {"failed"}
+    key = ["stratum", "metric", "signal", "subset", "product"]
+    one, two = (f[f["stratum_kind"].eq("station") & f["subset"].eq("own")].set_index(key) for f in (hurt, plain))
+    kept = two[two.index.get_level_values("stratum") != "net/s4"].index
+    np.testing.assert_allclose(one.loc[kept, "value"].to_numpy(float), two.loc[kept, "value"].to_numpy(float))
+    assert "ZeroDivisionError" in (tmp_path / "out" / "run.json").read_text()
+
+
+def test_rivals_that_are_constant_or_nearly_empty_change_nothing_for_ours(
+    small: Path, tmp_path: Path, make: Any
+) -> None:
+    lat, lon = np.arange(40.125, 43, 0.25)[::-1], np.arange(-100.125, -97, 0.25)
+    shape = (800, lat.size, lon.size)
+    single = np.full(shape, np.nan)
+    single[400] = 0.2
+    rivals = {"flat": np.full(shape, 0.25), "single": single, "below": np.full(shape, -0.01)}
+    paths = tuple((name, str(make["file"](tmp_path / f"{name}.nc", one, lat, lon))) for name, one in rivals.items())
+    given = Settings(product=("ours", str(small / "ours")), stations=(small / "stations.nc",), rivals=paths)
+    run_validation(given, tmp_path / "out")
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    rows = scores[scores["stratum_kind"].eq("station") & scores["subset"].eq("own") & scores["signal"].eq("raw")]
+    words = rows[rows["metric"].eq("r")].groupby("product")["status"].unique().map(list)
+    assert words["flat"] == words["below"] == ["constant_series"]
+    assert words["single"] == ["few_samples"]
+    assert words["ours"] == ["ok"]
+    notes = json.loads((tmp_path / "out" / "run.json").read_text())["references"]["stations"]["common_sample"]
+    assert "single" in notes["takes_more_than_half"]

@@ -23,6 +23,7 @@ SHOWN = (
 )
 NOTHING = "–"
 GATE_FAILED = 4
+PARTIAL = 5
 
 
 @click.command("validate")
@@ -76,7 +77,8 @@ def command(common: Common, settings: Path | None, **typed: Any) -> int:
         return common.emit("validate", {"would_write": str(out), "finished": there}, f"would write {out}")
     judged = run_validation(asked, out, common.progress, opened)
     table = _rows(out, asked.product[0])
-    code = 0 if judged["passed"] else GATE_FAILED
+    failed = [one for notes in read_json(out / "run.json")["references"].values() for one in notes.get("failed", {})]
+    code = (PARTIAL if failed else 0) if judged["passed"] else GATE_FAILED
     result = {"run": str(out), "scores": table.to_dict("records"), "verdict": judged}
     return common.emit("validate", _plain(result), _printed(out, table, judged), code)
 

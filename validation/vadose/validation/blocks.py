@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -319,15 +321,17 @@ def _joined_samples(samples: Sequence[Sample]) -> Sample:
 def score_rows(found: Scores, network: Network, model: str, *, stations_too: bool) -> pd.DataFrame:
     """Rows of `scores.parquet`."""
     frames: list[pd.DataFrame] = []
-    averaged: list[scores.Row] = []
+    jobs: list[Callable[[], list[scores.Row]]] = []
     for case, scored in found.scored.items():
         sample = found.samples[case]
-        for one in scored:
-            if stations_too and not case.averaged:
-                frames.append(scores.station_rows(sample, one, model))
-            averaged += averages.average_rows(sample, one, network, everywhere=case.averaged, model=model)
-        for kind in found.classes.get(case, []):
-            averaged += averages.class_rows(sample, kind, network, model)
+        if stations_too and not case.averaged:
+            frames += [scores.station_rows(sample, one, model) for one in scored]
+        average = functools.partial(averages.average_rows, network=network, everywhere=case.averaged, model=model)
+        jobs += [functools.partial(average, sample, one) for one in scored]
+        classes = found.classes.get(case, [])
+        jobs += [functools.partial(averages.class_rows, sample, one, network, model) for one in classes]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        averaged = [row for rows in pool.map(lambda job: job(), jobs) for row in rows]
     return pd.concat([*frames, pd.DataFrame(averaged)], ignore_index=True)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +54,13 @@ class _Collected:
     maps: list[xr.Dataset] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
+    def add(self, other: _Collected) -> None:
+        """Append what another one collected."""
+        self.scores += other.scores
+        self.curves += other.curves
+        self.facts += other.facts
+        self.left_out |= other.left_out
+
 
 def analyse(
     suite: Suite, tables: Mapping[str, Tables], compared: Mapping[str, MapComparison], progress: Progress
@@ -75,10 +84,7 @@ def analyse(
         before = len(out.scores)
         if one.matched is not None:
             progress.say(f"collocation, stability and events at {name}")
-            _collocate(out, suite, one)
-            trends |= {name: found} if (found := _stability(out, suite, one)) else {}
-            if one.kind == "stations":
-                _events(out, suite, one)
+            trends |= {name: found} if (found := _in_memory(out, suite, one)) else {}
         if name in compared:
             _map_tables(out, one, compared[name])
         if one.kind == "cells":
@@ -146,6 +152,22 @@ def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
         tables.stations["representativeness"] = collocations.station_classes(found, len(stations))
 
 
+def _in_memory(out: _Collected, suite: Suite, tables: Tables) -> tuple[NetworkTrend, ...] | None:
+    """What needs all series at once, side by side; returns the trends of our product."""
+    parts = [_Collected() for _ in range(3)]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        trends = pool.submit(_stability, parts[1], suite, tables)
+        others = [pool.submit(_collocate, parts[0], suite, tables)]
+        if tables.kind == "stations":
+            others.append(pool.submit(_events, parts[2], suite, tables))
+        for one in others:
+            one.result()
+        found = trends.result()
+    for part in parts:
+        out.add(part)
+    return found
+
+
 def _products(suite: Suite, tables: Tables) -> Iterator[tuple[Product, Floats]]:
     """Products with a day in common, and their series on the common sample of each with the reference."""
     assert tables.matched is not None, "series that fit into memory"
@@ -165,7 +187,7 @@ def _stability(out: _Collected, suite: Suite, tables: Tables) -> tuple[NetworkTr
         found = stability(
             x - tables.r, tables.days, tables.network, tables.stations["network"].to_numpy(str), head, stations,
             changes=changes, seed=suite.options.seed,
-            breaks_at_stations=tables.kind == "stations" and product.name == suite.product.name,
+            breaks=tables.kind == "stations" and product in (suite.product, suite.previous),
         )  # fmt: skip
         if found.networks is None:
             continue

@@ -13,7 +13,8 @@ Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
-_DRAWS_KEPT = 8
+# Draws are kept up to this size: all metrics and products of equal samples share them.
+_KEPT_BYTES = 256 * 2**20
 # Above this many series fewer replicates are drawn: their averages hardly vary.
 _MANY = 20_000
 _REPLICATES_OF_MANY = 100
@@ -66,13 +67,15 @@ class Network:
     def draws(self, valid: Booleans) -> Floats:
         """Bootstrap weights of the valid stations, (replicates, valid stations), drawn once for equal samples."""
         key = np.packbits(valid).tobytes()
-        if key not in self._draws:
-            if len(self._draws) >= _DRAWS_KEPT:
+        found = self._draws.get(key)
+        if found is None:
+            if sum(one.nbytes for one in self._draws.values()) > _KEPT_BYTES:
                 self._draws.clear()
             weights = self.weights(valid)[valid]
             count = _REPLICATES_OF_MANY if weights.size > _MANY else REPLICATES
-            self._draws[key] = resampled_weights(self.clusters[valid], weights, self.seed, count)
-        return self._draws[key]
+            found = resampled_weights(self.clusters[valid], weights, self.seed, count)
+            self._draws[key] = found
+        return found
 
     def count(self, valid: Booleans) -> int:
         """Clusters with a valid station."""

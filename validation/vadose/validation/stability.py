@@ -53,7 +53,7 @@ class Stability:
 def stability(
     difference: Floats, days: Days, network: Network, networks: npt.NDArray[np.str_], head: Mapping[str, str],
     stations: npt.NDArray[np.str_], *, changes: Sequence[str] = (), seed: int = 0, limit: float = LIMIT,
-    breaks_at_stations: bool = True,
+    breaks: bool = True,
 ) -> Stability:  # fmt: skip
     """Trends of one product at one reference.
 
@@ -73,8 +73,8 @@ def stability(
         Declared days of change of the product's sensors.
     seed
         Of the permutations.
-    breaks_at_stations
-        Whether breaks are looked for at single stations, too.
+    breaks
+        Whether undeclared breaks are looked for, in the means of networks and at up to 100 single stations.
     limit
         Slope per decade up to which the product counts as stable.
     """
@@ -87,9 +87,10 @@ def stability(
     table = {f"{head['reference']} {head['product']} {name}": _cells(whole, k) for k, name in enumerate(labels)}
     tables = [facts("stability", table)]
     label = f"{head['reference']} {head['product']}"
-    if breaks_at_stations and len(stations) <= MOST_FOR_BREAKS:
+    if breaks and len(stations) <= MOST_FOR_BREAKS:
         tables.append(_breaks(monthly, months, network, stations, label, seed))
-    tables.append(_breaks(grouped, months, None, np.array(labels), f"{label} mean", seed))
+    if breaks:
+        tables.append(_breaks(grouped, months, None, np.array(labels), f"{label} mean", seed))
     tables += [_steps(difference, days, change, label, stations) for change in changes]
     known = np.isfinite(whole.slope)
     trends = tuple(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vadose.common import InputError, Progress, silent
+from vadose.common import InputError, Progress, VadoseError, silent
 from vadose.statistics import other_years_climatology
 from vadose.validation import blocks, calibration
 from vadose.validation.audit import Ledger, global_index, seen, station_labels, upstream_labels
@@ -23,6 +23,7 @@ from vadose.validation.network import Network
 from vadose.validation.options import Options
 from vadose.validation.products import Product
 from vadose.validation.relations import IN_SITU, Relation
+from vadose.validation.scores import HEADLINE
 from vadose.validation.sources import MapReference
 from vadose.validation.station_table import INDEPENDENT, UNKNOWN, station_groups, station_table
 
@@ -144,6 +145,57 @@ def evaluate(suite: Suite, reference: Reference | MapReference, read: Reader, pr
     InputError
         If our product has no day in common with the reference.
     """
+    try:
+        return _evaluated(suite, reference, read, progress)
+    except VadoseError:
+        raise
+    except Exception as error:
+        failing = {} if suite.options.strict or reference.kind == "cells" else _failing(suite, reference, read)
+        if not failing or len(failing) == len(reference.table):
+            raise
+        progress.say(f"{len(failing)} stations failed: {error!r}")
+    rest = np.setdiff1d(np.arange(len(reference.table)), np.array(sorted(failing)))
+    assert isinstance(reference, Reference), "only stations are tried one by one"
+    found = _evaluated(suite, reference.rows(rest), read, progress)
+    ids = reference.table["station_id"].to_numpy(str)
+    found.notes["failed"] = {str(ids[row]): text for row, text in failing.items()}
+    lost = [_failed_rows(found, suite, str(ids[row])) for row in failing]
+    return replace(found, scores=pd.concat([found.scores, *lost], ignore_index=True))
+
+
+def _failing(suite: Suite, reference: Reference | MapReference, read: Reader) -> dict[int, str]:
+    """Stations that fail when they are scored alone, with class and message of the exception."""
+    assert isinstance(reference, Reference), "stations are in memory"
+    out: dict[int, str] = {}
+    for row in range(len(reference.table)):
+        try:
+            _evaluated(suite, reference.rows(np.array([row])), read, silent)
+        except VadoseError:
+            continue
+        except Exception as error:  # noqa: BLE001
+            out[row] = repr(error)
+    return out
+
+
+def _failed_rows(found: Tables, suite: Suite, station: str) -> pd.DataFrame:
+    """A row with the status `failed` for every headline metric of a station."""
+    keys = {
+        **found.keys,
+        "product": suite.product.name,
+        "version": suite.product.version,
+        "subset": blocks.OWN + found.label,
+    }
+    rows = [
+        _row(
+            keys, stratum_kind="station", stratum=station, aggregate="", metric=metric, signal=signal, value=np.nan,
+            status="failed",
+        )
+        for metric, signal in HEADLINE
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _evaluated(suite: Suite, reference: Reference | MapReference, read: Reader, progress: Progress) -> Tables:
     whole = _Reference.of(suite, reference)
     size = len(reference.table)
     parts = [slice(start, min(start + whole.step, size)) for start in range(0, size, whole.step)]
