@@ -202,10 +202,11 @@ def _triple_values(sets: Sequence[npt.NDArray[np.generic]], flagged: bool) -> Co
     words = ("ok", "r2_out_of_range", "negative_error_variance", "weak_correlation", "negative_covariance",
              "constant_series", "few_samples")  # fmt: skip
     codes = np.array([CODE[word] for word in words], np.int8)
-    values, status = kernels.triple_values(n, mean, C, FEWEST_DAYS, WEAKEST_CORRELATION, codes)
+    unchecked, checked, status = kernels.triple_values(n, mean, C, FEWEST_DAYS, WEAKEST_CORRELATION, codes)
     if flagged:
         status = np.where(status == CODE["ok"], CODE["dependent_errors"], status).astype(np.int8)
-    signal, error, r2, std, signal_std, r2_checked, ratio, beta = values.reshape(8, *shape, 3)
+    signal, error, r2 = unchecked.reshape(3, *shape, 3)
+    std, signal_std, r2_checked, ratio, beta = checked.reshape(5, *shape, 3)
     snr = _DECIBELS * np.log(ratio)
     nothing = np.broadcast_to(np.nan, (*shape, 3))
     none = np.broadcast_to(np.nan, (*shape, 0))

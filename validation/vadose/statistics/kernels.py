@@ -238,7 +238,7 @@ def triple_means(x: Any, y: Any, z: Any) -> Any:
     count = np.zeros(cells)
     mean = np.full((cells, 3), np.nan)
     covariance = np.full((cells, 3, 3), np.nan)
-    zero = np.float64(0.0)
+    zero = x.dtype.type(0)
     if days == 0:
         return count, mean, covariance
     for s in range(cells):
@@ -246,15 +246,14 @@ def triple_means(x: Any, y: Any, z: Any) -> Any:
         first = 0
         while first < days - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first]) and np.isfinite(c[first])):
             first += 1
-        shift_a, shift_b, shift_c = np.float64(a[first]), np.float64(b[first]), np.float64(c[first])
+        shift_a, shift_b, shift_c = a[first], b[first], c[first]
         n, sa, sb, sc = 0, 0.0, 0.0, 0.0
         saa, sbb, scc, sab, sac, sbc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for t in range(days):
-            da, db, dc = np.float64(a[t]) - shift_a, np.float64(b[t]) - shift_b, np.float64(c[t]) - shift_c
             ok = abs(a[t] + b[t] + c[t]) < np.inf
-            da = da if ok else zero
-            db = db if ok else zero
-            dc = dc if ok else zero
+            da = np.float64(a[t] - shift_a if ok else zero)
+            db = np.float64(b[t] - shift_b if ok else zero)
+            dc = np.float64(c[t] - shift_c if ok else zero)
             n += 1 if ok else 0
             sa += da
             sb += db
@@ -283,11 +282,12 @@ def triple_values(count: Any, mean: Any, covariance: Any, minimum: float, weakes
     """Solution of three data sets from `triple_means`, without tests of significance.
 
     `codes` are those of ok, r2_out_of_range, negative_error_variance, weak_correlation, negative_covariance,
-    constant_series and few_samples. Gives signal variance, error variance and R2 unchecked, then the checked error
-    and signal standard deviation, R2, ratio of signal and error variance and gain, (8, cells, 3), and codes (cells, 3).
+    constant_series and few_samples. Gives signal variance, error variance and R2 unchecked, (3, cells, 3); checked
+    the standard deviation of error and signal, R2, signal over error variance and gain, (5, cells, 3); and codes.
     """
     cells = count.size
-    out = np.full((8, cells, 3), np.nan)
+    unchecked = np.empty((3, cells, 3))
+    checked = np.full((5, cells, 3), np.nan)
     status = np.empty((cells, 3), np.int8)
     for s in range(cells):
         C = covariance[s]
@@ -319,14 +319,14 @@ def triple_values(count: Any, mean: Any, covariance: Any, minimum: float, weakes
             elif not (r2 > 0.0 and r2 < 1.0):
                 code = codes[1]
             status[s, k] = code
-            out[0, s, k], out[1, s, k], out[2, s, k] = signal, error, r2
+            unchecked[0, s, k], unchecked[1, s, k], unchecked[2, s, k] = signal, error, r2
             if code == codes[0]:
                 any_value = True
-                out[3, s, k], out[4, s, k], out[5, s, k] = np.sqrt(error), np.sqrt(signal), r2
-                out[6, s, k] = signal / error
+                checked[0, s, k], checked[1, s, k], checked[2, s, k] = np.sqrt(error), np.sqrt(signal), r2
+                checked[3, s, k] = signal / error
         if any_value:
-            out[7, s, 0], out[7, s, 1], out[7, s, 2] = 1.0, pairs[1] / pairs[2], pairs[0] / pairs[2]
-    return out, status
+            checked[4, s, 0], checked[4, s, 1], checked[4, s, 2] = 1.0, pairs[1] / pairs[2], pairs[0] / pairs[2]
+    return unchecked, checked, status
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
