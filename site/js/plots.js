@@ -22,6 +22,14 @@ const stacked = (layout, height) => {
   return result;
 };
 
+/** Long names beside an axis leave no room for it on a phone: break them into lines. */
+const wrapped = (text) => text.replace(/(\S.{11,}?) (?=\S)/g, "$1<br>");
+const withWrappedNames = (layout) => {
+  const names = layout.yaxis?.type === "category" && layout.yaxis.categoryarray;
+  if (!names?.length) return layout;
+  return { ...layout, yaxis: { ...layout.yaxis, tickmode: "array", tickvals: names, ticktext: names.map(wrapped), tickfont: { size: 11 } } };
+};
+
 /** On a phone a vertical colour bar takes a fifth of the width: lay it under the plot. */
 const fitted = (spec, height) => {
   if (!narrow()) return { ...spec, layout: { ...spec.layout, ...(height ? { height } : {}) } };
@@ -35,7 +43,7 @@ const fitted = (spec, height) => {
   });
   const coloured = spec.data.some((trace) => trace.colorbar || trace.marker?.colorbar);
   const margin = { ...spec.layout.margin, r: 8, b: (spec.layout.margin?.b ?? 40) + (coloured ? 64 : 0) };
-  return { data, layout: { ...spec.layout, margin, ...(height ? { height } : {}) } };
+  return { data, layout: { ...withWrappedNames(spec.layout), margin, ...(height ? { height } : {}) } };
 };
 
 /** Draw a specification into an element and remember both. */

@@ -74,18 +74,24 @@ class Evidence:
 
     @cached_property
     def experiments(self) -> list[Experiment]:
-        """Experiments on real data, by name; `name-part.parquet` beside `name.json` is a further table of it."""
+        """Experiments on real data, by the name of their description."""
         found = (experiment(path) for path in sorted((self.data / "validation").glob("*.json")))
         return [one for one in found if one is not None]
 
 
 def experiment(path: Path) -> Experiment | None:
-    """A JSON file that says what was run, with the parquet files whose names begin as its own; None without it."""
+    """A JSON file that says what was run, with its tables; None without it.
+
+    Its tables are those that it names under `tables`, else the parquet files whose names begin as its own.
+    """
     if not path.is_file():
         return None
     about = read_json(path)
     if not isinstance(about, dict):
         raise InputError("holds no description of an experiment", where=str(path))
+    if "tables" in about:
+        listed = sorted(str(name) for name in about["tables"])
+        return Experiment(path.stem, about, {name: read_table(path.parent / f"{name}.parquet") for name in listed})
     names = {one.stem for one in path.parent.glob("*.json")}
     tables = {}
     for file in sorted(path.parent.glob(f"{path.stem}*.parquet")):

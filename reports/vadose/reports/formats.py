@@ -80,6 +80,10 @@ METRICS: dict[str, Display] = {
     "wetup_hit_rate": Display("wet-ups hit", "1", 2),
     "wetup_false_alarm_ratio": Display("false wet-ups", "1", 2),
     "wetup_lag_days": Display("wet-ups late by", "days", 1, signed=True),
+    "pod": Display("found", "1", 2),
+    "far": Display("false", "1", 2),
+    "csi": Display("CSI", "1", 2),
+    "sedi": Display("SEDI", "1", 2),
     "lag_days": Display("late by", "days", 2, signed=True),
     "std_below_coarse_cell": Display("standard deviation below the coarse cell", VOLUME, 4),
 }

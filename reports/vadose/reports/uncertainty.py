@@ -111,6 +111,6 @@ def _dots(part: pd.DataFrame, reference: str, slug: str) -> figures.Figure:
         "the goal, 87 to 93 %. A class fails only if its whole interval lies outside."
     )
     return figures.dot_figure(
-        f"coverage-90-{slug}", dots, x_title="share inside the stated 90 % interval", caption=caption, band=GOAL,
+        f"coverage-90-{slug}", dots, x_title="share inside", caption=caption, band=GOAL,
         lines=(0.9,), alternative=f"Coverage of the 90 % interval by class, {reference}",
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Figures as plotly specifications: built here, saved as JSON, drawn by site.js."""
 
 from vadose.reports.figures.bars import interval_figure
+from vadose.reports.figures.boxes import box_figure
 from vadose.reports.figures.budget import MOST_BARS, budget_figure
 from vadose.reports.figures.curves import (
     coverage_figure,
@@ -23,6 +24,7 @@ __all__ = [
     "Dot",
     "Figure",
     "Raster",
+    "box_figure",
     "budget_figure",
     "coverage_figure",
     "curve_figure",

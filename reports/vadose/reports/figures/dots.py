@@ -90,7 +90,7 @@ def paired_figure(
         "type": "category", "categoryarray": rows, "automargin": True, "range": [len(rows) - 0.4, -0.6],
         "title": {"text": ""},
     }  # fmt: skip
-    across = {"title": {"text": x_title}, "range": [0.0, 1.02], "nticks": 6}
+    across = {"title": {"text": x_title}, "range": [0.0, 1.05], "dtick": 0.5}
     figure = go.Figure(traces, layout(xaxis=across, yaxis=axis, shapes=[shade], showlegend=True))
     data: dict[str, Sequence[Any]] = {"label": list(labels), **{name: list(v) for name, v in columns.items()}}
     return Figure(name, specification(figure), caption, alternative, data, 120 + 26 * max(len(rows), 2), 760)

@@ -125,6 +125,18 @@ def zonal_figure(name: str, rows: pd.DataFrame, ours: str, reference: str) -> Fi
     return Figure(name, specification(figure), caption, f"Zonal means beside {reference}", data, 420, 620)
 
 
+def _decades(x: Iterable[float]) -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 of each decade that the values reach."""
+    known = np.asarray(list(x), float)
+    known = known[known > 0]
+    if not known.size:
+        return {}
+    decades = range(int(np.floor(np.log10(known.min()))), int(np.ceil(np.log10(known.max()))) + 1)
+    ticks = [float(f"{k}e{decade}") for decade in decades for k in (1, 2, 5)]
+    kept = [tick for tick in ticks if known.min() / 1.3 <= tick <= known.max() * 1.3]
+    return {"tickmode": "array", "tickvals": kept, "ticktext": [f"{tick:g}" for tick in kept]}
+
+
 def spectrum_figure(name: str, rows: pd.DataFrame, ours: str, reference: str) -> Figure:
     """Power by wavenumber on logarithmic axes; a product that is smoother than it should be falls off too early."""
     traces = []
@@ -142,7 +154,7 @@ def spectrum_figure(name: str, rows: pd.DataFrame, ours: str, reference: str) ->
     figure = go.Figure(
         traces,
         layout(
-            xaxis={"title": {"text": "wavenumber (cycles per km)"}, "type": "log", "dtick": "D2"},
+            xaxis={"title": {"text": "wavenumber (cycles per km)"}, "type": "log", **_decades(rows["x"])},
             yaxis={"title": {"text": "power (m⁶ m⁻⁶)"}, "type": "log", "dtick": 1, "exponentformat": "power"},
             showlegend=True,
         ),
