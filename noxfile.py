@@ -61,7 +61,7 @@ def lean(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Speed as ratios to named rivals in the same run; writes site/data/speed/speed.json."""
-    install(session, "all", "test")
+    install(session, "all", "test", "bench")
     times = str(Path(session.create_tmp()) / "times.json")
     bench = ("pytest", "-q", "-o", "python_files=bench_*.py", "-o", "python_functions=bench_*", "tests/bench")
     session.run(*bench, f"--benchmark-json={times}", *session.posargs)
@@ -70,7 +70,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def skill(session: nox.Session) -> None:
-    """The experiments on CONUS-412, resumable: `nox -s skill -- --hours 3`; writes site/data/skill/."""
+    """The experiments on real data and the trial of the intervals; writes site/data/skill/ and site/data/validation/.
+
+    The fits on CONUS-412 are kept and go on where they stopped: `nox -s skill -- --hours 3`.
+    """
     install(session, "all")
     data = os.environ.get("VADOSE_DATA", str(HERE.parent / "shared" / "data"))
     session.run(
@@ -83,6 +86,8 @@ def skill(session: nox.Session) -> None:
         "site/data/skill",
         *session.posargs,
     )
+    session.run("python", "-m", "vadose.validation.experiments", data, "site/data/validation", "nox -s skill")
+    session.run("python", "tests/statistics/coverage_table.py", "site/data/skill", "1000", "nox -s skill")
 
 
 @nox.session
