@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from vadose.reports import figures
 from vadose.reports.contents import TRIPLET
 from vadose.reports.data import Run
 from vadose.reports.facts import FactRow, fact_cell, fact_rows, fact_word
 from vadose.reports.formats import METRICS, SIGNALS, count, status_text
 from vadose.reports.pages import Page, Renderer
-from vadose.reports.tables import Cell, Head, Line, Table, finite, one, records, score_cell
+from vadose.reports.tables import Cell, Head, Line, Rows, Table, finite, one, records, score_cell
 from vadose.reports.text import slugs
 from vadose.reports.versions import Version, version_page
 
@@ -53,13 +51,14 @@ def collocation_page(version: Version, run: Run, renderer: Renderer) -> Page:
 def _errors(run: Run, facts: dict[str, FactRow], reference: str, signal: str) -> Table:
     """Each member of each triplet; the reference's own figures are facts, since it is no product."""
     rows = run.overall[(run.overall["stratum_kind"] == TRIPLET) & (run.overall["reference"] == reference)]
+    held = records(rows)
     lines = []
     for key, cells in facts.items():
         if fact_word(cells, "signal") != signal:
             continue
         triplet = fact_word(cells, "triplet")
         for member in triplet.split("+"):
-            found = tuple(_member(rows, key, cells, triplet, signal, member, metric) for metric in TC)
+            found = tuple(_member(held, key, cells, triplet, signal, member, metric) for metric in TC)
             lines.append(Line(triplet.replace("+", " + "), (member, _audit(cells)), found))
     what = f" of the {SIGNALS[signal]}" if SIGNALS[signal] else ""
     return Table(
@@ -73,7 +72,7 @@ def _errors(run: Run, facts: dict[str, FactRow], reference: str, signal: str) ->
     )
 
 
-def _member(rows: pd.DataFrame, key: str, cells: FactRow, triplet: str, signal: str, member: str, metric: str) -> Cell:
+def _member(rows: Rows, key: str, cells: FactRow, triplet: str, signal: str, member: str, metric: str) -> Cell:
     row = one(rows, stratum=triplet, signal=signal, product=member, metric=metric)
     return fact_cell(TABLE, key, f"{metric} {member}", cells) if row is None else _unmarked(score_cell(row))
 

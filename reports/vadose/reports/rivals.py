@@ -16,6 +16,7 @@ from vadose.reports.tables import (
     Head,
     Line,
     Outcome,
+    Rows,
     Table,
     compared_metrics,
     finite,
@@ -73,7 +74,9 @@ def sample_table(run: Run, reference: str, split: str) -> Table | None:
     aggregate = headline_aggregate(scores)
     scores = scores[scores["aggregate"] == aggregate]
     metrics = [pair for pair in headline_metrics(scores) if pair != ("rmse", "raw")]
-    lines = tuple(_sample_line(run, scores, name, metrics) for name in run.products if name in set(scores["product"]))
+    held = set(scores["product"])
+    rows = records(scores)
+    lines = tuple(_sample_line(run, rows, name, metrics) for name in run.products if name in held)
     heads = [
         Head(f"{metric_label(metric, signal)}, {subset}", display(metric).unit)
         for metric, signal in metrics
@@ -89,7 +92,7 @@ def sample_table(run: Run, reference: str, split: str) -> Table | None:
     )
 
 
-def _sample_line(run: Run, scores: pd.DataFrame, name: str, metrics: list[tuple[str, str]]) -> Line:
+def _sample_line(run: Run, scores: Rows, name: str, metrics: list[tuple[str, str]]) -> Line:
     rows = [
         one(scores, product=name, metric=metric, signal=signal, subset=subset)
         for metric, signal in metrics

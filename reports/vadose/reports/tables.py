@@ -58,6 +58,9 @@ SPLIT_WORDS = {
 NAMES = {"climatology": "own climatology of other years"}
 
 
+Rows = pd.DataFrame | Sequence[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Cell:
     """One score or fact as it stands on a page; `value` is None where it could not be computed."""
@@ -159,15 +162,17 @@ def unscaled(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["scaling"].isin(["none", ""])]
 
 
-def select(scores: pd.DataFrame, **key: str) -> list[dict[str, Any]]:
-    """Score rows with these key values, in the order of the file."""
+def select(scores: Rows, **key: str) -> list[dict[str, Any]]:
+    """Score rows with these key values, in the order of the file; many questions are faster to a list of records."""
+    if not isinstance(scores, pd.DataFrame):
+        return [row for row in scores if all(row[name] == value for name, value in key.items())]
     mask = pd.Series(True, index=scores.index)
     for name, value in key.items():
         mask &= scores[name] == value
     return records(scores[mask])
 
 
-def one(scores: pd.DataFrame, **key: str) -> dict[str, Any] | None:
+def one(scores: Rows, **key: str) -> dict[str, Any] | None:
     """The one score row with these key values, or None."""
     rows = select(scores, **key)
     if len(rows) > 1:
@@ -214,7 +219,8 @@ def scoreboard(run: Run, reference: str, split: str, subset: str, aggregate: str
     single = scores[(scores["stratum_kind"] == "station") & (scores["metric"] == "bias") & (scores["signal"] == "raw")]
     sums = single.groupby("product")["n"].sum()
     days = {name: count(int(sums[name])) if name in sums else "not kept" for name in products}
-    lines = tuple(_product_line(run, overall, name, metrics, days[name]) for name in products)
+    rows = records(overall)
+    lines = tuple(_product_line(run, rows, name, metrics, days[name]) for name in products)
     return Table(
         caption=f"{AGGREGATE_WORDS.get(aggregate, aggregate).capitalize()} scores against {reference}, {subset} sample"
         + (f", {SPLIT_WORDS.get(split, f'split {split}')}" if split else ""),
@@ -226,9 +232,7 @@ def scoreboard(run: Run, reference: str, split: str, subset: str, aggregate: str
     )
 
 
-def _product_line(
-    run: Run, overall: pd.DataFrame, name: str, metrics: Sequence[tuple[str, str]], days: str = ""
-) -> Line:
+def _product_line(run: Run, overall: Rows, name: str, metrics: Sequence[tuple[str, str]], days: str = "") -> Line:
     rows = [one(overall, product=name, metric=metric, signal=signal) for metric, signal in metrics]
     first = next((row for row in rows if row is not None), None)
     label = NAMES.get(name) or f"{name} {run.versions.get(name, '')}".strip()
@@ -257,12 +261,15 @@ def _stratum_table(
 ) -> Table:
     metrics = headline_metrics(part)
     lines = []
-    empty = sorted(str(name) for name, rows in part.groupby("stratum") if not (rows["n"] > 0).any())
-    for stratum in sorted(set(part["stratum"]) - set(empty), key=lambda name: class_order(kind, name)):
-        rows_of = part[part["stratum"] == stratum]
-        for name in (name for name in run.products if name in set(rows_of["product"])):
+    by_stratum: dict[str, list[dict[str, Any]]] = {}
+    for row in records(part):
+        by_stratum.setdefault(str(row["stratum"]), []).append(row)
+    empty = sorted(name for name, rows in by_stratum.items() if not any(row["n"] > 0 for row in rows))
+    for stratum in sorted(set(by_stratum) - set(empty), key=lambda name: class_order(kind, name)):
+        rows_of = by_stratum[stratum]
+        for name in (name for name in run.products if any(row["product"] == name for row in rows_of)):
             line = _product_line(run, rows_of, name, metrics)
-            lines.append(Line(class_name(kind, str(stratum)), (line.label, *line.words), line.cells))
+            lines.append(Line(class_name(kind, stratum), (line.label, *line.words), line.cells))
     return Table(
         caption=f"Scores by {kind_name(kind)} against {reference}, {subset} sample",
         sentence=sentence(run, reference, split, subset, aggregate),
