@@ -32,7 +32,7 @@ from vadose.validation.sources import (
     taken,
 )
 from vadose.validation.stations import open_stations
-from vadose.validation.suite import Tables, evaluate
+from vadose.validation.suite import MANY_CELLS, Tables, evaluate
 
 
 def finished(out: Path, opened: Opened) -> dict[str, Any] | None:
@@ -152,7 +152,8 @@ def _gridded_references(
     large: list[MapReference] = []
     for other in opened.references:
         source = map_reference(opened.suite.product, other, None)
-        if _bytes(source, opened.suite.products) <= settings.memory_bytes / 2:
+        fits = _bytes(source, opened.suite.products) <= settings.memory_bytes / 2
+        if fits and source.flat.size <= MANY_CELLS:
             small.append(cell_reference(opened.suite.product, other, progress))
         else:
             spilled = _spilled([other], work, progress)

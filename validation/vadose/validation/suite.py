@@ -35,7 +35,7 @@ Reader = Callable[[Reference], Mapping[str, CellSeries]]
 CLIMATOLOGY = "climatology"
 # References of more cells than this keep no rows of single cells; maps hold them.
 MANY_CELLS = 5000
-CELLS_AT_ONCE = 4096
+CELLS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
