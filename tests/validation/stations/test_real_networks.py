@@ -1,7 +1,6 @@
 """Whole real networks: a CONUS year of USCRN, and the cluster of Yanco upscaled to two SMAP cells."""
 
 import csv
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,14 @@ import pytest
 import xarray as xr
 import yaml
 
+from vadose.validation.experiments import uscrn_funnel, yanco_scores
+from vadose.validation.experiments.networks import CORE_CELLS, LEAST_SHARE, yanco_datasets, yanco_windows
 from vadose.validation.run import run_validation
 from vadose.validation.settings import Settings
 from vadose.validation.stations import read_stations, station_days
 from vadose.validation.stations.uscrn import COLUMNS, DEPTHS_CM
 
-CELLS = {"318-873": (318, 873), "319-873": (319, 873)}
+CELLS = tuple(CORE_CELLS)
 
 
 @pytest.fixture(scope="module")
@@ -114,52 +115,10 @@ def series(dataset: xr.Dataset, station: int = 0) -> pd.Series:
 
 
 @pytest.fixture(scope="module")
-def yanco(vadose_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def yanco(vadose_data: Path) -> dict[str, Any]:
     """The stations, and the two core cells as sites: plain means of three stations or more, and without jumps."""
-    folder = tmp_path_factory.mktemp("yanco")
-    source = vadose_data / "yanco" / "oznet_yanco_daily_2016_2021.csv.gz"
-    mapping = {
-        "network": "OZNET", "licence": "OzNet terms not found", "redistributable": False, "station_column": "sitename",
-        "lat": "lat", "lon": "lon", "time": {"column": "time", "utc_offset": 0}, "checks": [],
-        "values": [{"column": "insitu_sm", "units": "m3 m-3", "depth_m": [0.0, 0.05]}],
-    }  # fmt: skip
-    (folder / "oznet.yaml").write_text(yaml.safe_dump(mapping))
-    with (vadose_data / "yanco" / "stations.csv").open() as file:
-        stations = list(csv.DictReader(file))
-    out: dict[str, Any] = {"stations": read_stations([source], mapping=folder / "oznet.yaml")}
-    for missing, share in (("mean", 3 / 13), ("anomaly", 3 / 13), ("strict", 0.7)):
-        place = folder / missing
-        place.mkdir()
-        for name, cell in CELLS.items():
-            write_site(place / f"{name}.yaml", name, cell, stations, "mean" if missing == "mean" else "anomaly", share)
-        out[missing] = read_stations([source, place], mapping=folder / "oznet.yaml")
-    return out
-
-
-def write_site(
-    path: Path, name: str, cell: tuple[int, int], stations: list[dict[str, str]], missing: str, share: float
-) -> None:
-    inside = [one for one in stations if (int(one["row"]), int(one["column"])) == cell]
-    values = {
-        "site": f"Yanco {name}", "cell": {"token": "EASE2M36", "row": cell[0], "column": cell[1]}, "own": True,
-        "weighting": "arithmetic", "missing": missing, "minimum_weight": share, "licence": "OzNet terms not found",
-        "redistributable": False, "depth_m": [0.0, 0.05],
-        "stations": [
-            {"network": "OZNET", "station": one["sitename"], "lat": float(one["lat"]), "lon": float(one["lon"])}
-            for one in inside
-        ],
-    }  # fmt: skip
-    path.write_text(yaml.safe_dump(values))
-
-
-def windows(vadose_data: Path, cell: tuple[int, int]) -> pd.DataFrame:
-    """SMAP and ERA5 means of a cell by window."""
-    with gzip.open(vadose_data / "yanco" / "smap_era5_3day_windows_Australia.csv.gz", "rt") as file:
-        table = pd.read_csv(file)
-    cells = pd.read_csv(vadose_data / "yanco" / "smap_cells.csv").set_index(["row", "column"])
-    place = cells.loc[cell]
-    near = np.isclose(table["latitude"], place["latitude"]) & np.isclose(table["longitude"], place["longitude"])
-    return table[near]
+    means = (("mean", LEAST_SHARE), ("anomaly", LEAST_SHARE), ("anomaly", 0.7))
+    return dict(zip(("stations", "mean", "anomaly", "strict"), yanco_datasets(vadose_data, means), strict=True))
 
 
 def site_of(dataset: xr.Dataset, name: str) -> int:
@@ -196,7 +155,7 @@ PUBLISHED = {
 def test_smap_and_era5_against_the_upscaled_cell_are_as_published(
     yanco: dict[str, Any], vadose_data: Path, name: str
 ) -> None:
-    table = windows(vadose_data, CELLS[name])
+    table = yanco_windows(vadose_data, name)
     reference = in_windows(series(yanco["mean"], site_of(yanco["mean"], name)), table)
     count, r, bias, ubrmsd = skill(table["soil_moisture"].to_numpy(), reference)
     (wanted, *figures), era5 = PUBLISHED[name]
@@ -205,10 +164,31 @@ def test_smap_and_era5_against_the_upscaled_cell_are_as_published(
     assert skill(table["era5_swvl1"].to_numpy(), reference)[1] == pytest.approx(era5, abs=1e-4)
 
 
+def test_the_table_of_yanco_has_the_published_values(vadose_data: Path) -> None:
+    table = yanco_scores(vadose_data)
+    assert table["series"].str.startswith("station ").sum() == 2 * 13 * 3
+    rows = table.set_index(["cell", "series", "metric"]).sort_index()
+    for cell, ((count, *figures), era5) in PUBLISHED.items():
+        smap = rows.loc[(cell, "SMAP L3")].loc[["r", "bias", "ubrmsd"]]
+        assert smap["n"].tolist() == [count] * 3
+        assert smap["value"].tolist() == pytest.approx(figures, abs=1e-4)
+        assert (smap["ci_low"] < smap["value"]).all()
+        assert rows.loc[(cell, "ERA5 0-7 cm", "r")]["value"] == pytest.approx(era5, abs=1e-4)
+
+
+def test_the_funnel_of_uscrn_loses_no_row(vadose_data: Path) -> None:
+    table = uscrn_funnel(vadose_data)
+    for _, part in table.groupby("depth_cm"):
+        counts = part.set_index(["kind", "name"])["count"]
+        kept = counts["stage", "in_series"]
+        assert counts["stage", "rows_read"] == kept + counts["rejected"].sum()
+    assert table.set_index(["depth_cm", "name"]).loc[(5, "not_missing"), "count"] == 33924
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_a_mean_that_does_not_jump_agrees_better_with_era5(yanco: dict[str, Any], vadose_data: Path, name: str) -> None:
     """Stations fade from 2019 on: the plain mean changes with who is left, and ERA5 does not know that."""
-    table = windows(vadose_data, CELLS[name])
+    table = yanco_windows(vadose_data, name)
     plain, steady = (in_windows(series(yanco[kind], site_of(yanco[kind], name)), table) for kind in ("mean", "anomaly"))
     era5 = table["era5_swvl1"].to_numpy()
     assert skill(era5, steady)[0] == skill(era5, plain)[0] == 75
@@ -292,8 +272,8 @@ def test_the_suite_scores_yanco_as_published_with_intervals(
 ) -> None:
     columns: dict[str, dict[str, pd.Series]] = {"smap": {}, "era5": {}, "site": {}}
     places = {}
-    for name, cell in CELLS.items():
-        table = windows(vadose_data, cell)
+    for name in CELLS:
+        table = yanco_windows(vadose_data, name)
         middle = pd.to_datetime(table["start"].astype(str)) + pd.Timedelta(days=1)
         reference = in_windows(series(yanco["mean"], site_of(yanco["mean"], name)), table)
         for kind, values in (("smap", table["soil_moisture"]), ("era5", table["era5_swvl1"]), ("site", reference)):

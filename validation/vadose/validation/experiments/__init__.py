@@ -5,6 +5,7 @@
 
 from vadose.validation.experiments.collocated import hawaii_triplets
 from vadose.validation.experiments.mapped import granule_maps
+from vadose.validation.experiments.networks import uscrn_funnel, yanco_scores
 from vadose.validation.experiments.stable import cci_stability
 
-__all__ = ["cci_stability", "granule_maps", "hawaii_triplets"]
+__all__ = ["cci_stability", "granule_maps", "hawaii_triplets", "uscrn_funnel", "yanco_scores"]

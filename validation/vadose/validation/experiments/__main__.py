@@ -1,21 +1,24 @@
-"""`python -m vadose.validation.experiments DATA OUT`: figures of the suite on real data, as tables for a page."""
+"""`python -m vadose.validation.experiments DATA OUT [COMMAND]`: figures of the suite on real data, for a page."""
 
 from __future__ import annotations
 
+import datetime
 import sys
 from pathlib import Path
 
 import pandas as pd
 
 from vadose.common import write_json
+from vadose.common.software import software
 from vadose.validation.experiments.collocated import hawaii_triplets, product_relations, validity
 from vadose.validation.experiments.mapped import granule_maps
+from vadose.validation.experiments.networks import uscrn_funnel, yanco_scores
 from vadose.validation.experiments.stable import cci_stability
 from vadose.validation.run_files import write_maps, write_parquet
 
 
-def main(data: Path, out: Path) -> None:
-    """Write all tables."""
+def main(data: Path, out: Path, command: str) -> None:
+    """Write all tables, and what they were made with."""
     out.mkdir(parents=True, exist_ok=True)
     triplets = pd.concat([hawaii_triplets(data, signal) for signal in ("raw", "anomaly_35d")], ignore_index=True)
     trends, breaks = cci_stability(data)
@@ -28,13 +31,18 @@ def main(data: Path, out: Path) -> None:
         ),
         "hawaii_relations": pd.DataFrame(related, columns=["one", "other", "kind", "shared"]),
         "cci_trends": trends, "cci_breaks": breaks, "granule_maps": maps, "granule_curves": compared.curves(),
+        "yanco_scores": yanco_scores(data), "uscrn_funnel": uscrn_funnel(data),
     }  # fmt: skip
     for name, table in tables.items():
         write_parquet(table.reset_index(drop=True), out / f"{name}.parquet")
     write_maps(compared.dataset(), out / "granule_maps.nc")
     rows = {name: len(table) for name, table in tables.items()}
-    write_json(out / "validation.json", {"command": "python -m vadose.validation.experiments", "tables": rows})
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    write_json(
+        out / "validation.json",
+        {"command": command, "commit": software().commit[:12], "date": today, "tables": rows},
+    )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), " ".join(sys.argv[3:]) or "python -m vadose.validation.experiments")
