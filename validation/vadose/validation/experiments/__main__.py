@@ -14,7 +14,7 @@ from vadose.validation.experiments.collocated import hawaii_triplets, product_re
 from vadose.validation.experiments.mapped import granule_maps
 from vadose.validation.experiments.networks import uscrn_funnel, yanco_scores
 from vadose.validation.experiments.stable import cci_stability
-from vadose.validation.run_files import write_maps, write_parquet
+from vadose.validation.run_files import write_parquet
 
 
 def main(data: Path, out: Path, command: str) -> None:
@@ -35,7 +35,6 @@ def main(data: Path, out: Path, command: str) -> None:
     }  # fmt: skip
     for name, table in tables.items():
         write_parquet(table.reset_index(drop=True), out / f"{name}.parquet")
-    write_maps(compared.dataset(), out / "granule_maps.nc")
     rows = {name: len(table) for name, table in tables.items()}
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     write_json(
