@@ -24,10 +24,13 @@ const stacked = (layout, height) => {
 
 /** Long names beside an axis leave no room for it on a phone: break them into lines. */
 const wrapped = (text) => text.replace(/(\S.{11,}?) (?=\S)/g, "$1<br>");
-const withWrappedNames = (layout) => {
+const withWrappedNames = (layout, height) => {
   const names = layout.yaxis?.type === "category" && layout.yaxis.categoryarray;
   if (!names?.length) return layout;
-  return { ...layout, yaxis: { ...layout.yaxis, tickmode: "array", tickvals: names, ticktext: names.map(wrapped), tickfont: { size: 11 } } };
+  const lines = names.map(wrapped);
+  const tallest = Math.max(...lines.map((text) => text.split("<br>").length));
+  const yaxis = { ...layout.yaxis, tickmode: "array", tickvals: names, ticktext: lines, tickfont: { size: 11 } };
+  return { ...layout, yaxis, height: Math.max(height ?? 0, names.length * tallest * 14 + 110) };
 };
 
 /** On a phone a vertical colour bar takes a fifth of the width: lay it under the plot. */
@@ -43,7 +46,7 @@ const fitted = (spec, height) => {
   });
   const coloured = spec.data.some((trace) => trace.colorbar || trace.marker?.colorbar);
   const margin = { ...spec.layout.margin, r: 8, b: (spec.layout.margin?.b ?? 40) + (coloured ? 64 : 0) };
-  return { data, layout: { ...withWrappedNames(spec.layout), margin, ...(height ? { height } : {}) } };
+  return { data, layout: withWrappedNames({ ...spec.layout, margin, ...(height ? { height } : {}) }, height) };
 };
 
 /** Draw a specification into an element and remember both. */

@@ -750,6 +750,20 @@ def real_experiments() -> dict[str, pd.DataFrame]:
         "hawaii_triplets": pd.DataFrame(triplets), "hawaii_validity": pd.DataFrame(validity),
         "cci_trends": pd.DataFrame(trends),
         "granule_maps": pd.DataFrame(maps), "granule_curves": curves[curves["figure"].isin(["zonal_mean", "spectrum"])],
+        "yanco_scores": pd.DataFrame(
+            {
+                "cell": "318-873", "series": ["SMAP", "station y1"], "sample": ["windows", "days"], "metric": "r",
+                "value": [0.76, 0.91],
+                "ci_low": [0.46, np.nan], "ci_high": [0.9, np.nan], "status": ["ok", "few_effective"],
+            }
+        ),
+        "uscrn_funnel": pd.DataFrame(
+            {
+                "depth_cm": [5, 5, 10], "kind": ["stage", "rejected", "stage"],
+                "name": ["rows_read", "missing", "rows_read"],
+                "count": [40626, 678, 40000], "stations": 111,
+            }
+        ),
         "other_things": pd.DataFrame({"what": ["a", "b"], "n": [1, 2]}),
     }  # fmt: skip
 

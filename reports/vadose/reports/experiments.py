@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from vadose.reports.formats import SIGNALS, VOLUME, count
 from vadose.reports.listings import Committed, Listing, written
 from vadose.reports.pages import PlacedFigure, Renderer
 from vadose.reports.stability import LIMIT, VERDICTS
+from vadose.reports.tables import finite
 
 ABOUT = ("command", "commit", "date", "machine")
 _TOLD = ("question", "what", "summary", "finding")
@@ -53,12 +55,14 @@ KNOWN: dict[str, tuple[str, str]] = {
         "native files, not how good a product is.",
     ),
     "yanco": (
-        "The core site Yanco",
-        "Sensors upscaled by their declared weights, scored through the suite, beside the figures that are published.",
+        "Two core cells of SMAP at Yanco",
+        "SMAP and ERA5 against the plain mean of the stations of a cell, in windows of three days, and each station "
+        "against that mean, day by day: how far one point stands for its cell. 95 % intervals in brackets.",
     ),
     "uscrn": (
-        "A station of USCRN from its native files",
-        "What is left of the rows after each step of the quality control, and what was rejected by what.",
+        "A year of USCRN from its native files",
+        "What is left of the values of all stations after each step of the quality control, and what was rejected by "
+        "what.",
     ),
 }  # fmt: skip
 
@@ -112,22 +116,50 @@ def _named(key: str) -> str:
 
 
 def _listings(key: str, table: Committed) -> list[Listing]:
-    if key == "hawaii_validity":
-        return [_validity(table, signal) for signal in sorted(set(table.frame["signal"]), reverse=True)]
-    if key == "granule_maps":
-        return [table.pivot("Scores over space against SMAP, one date", "product", "metric", "value")]
+    if key in VIEWS:
+        return VIEWS[key](table)
     if table.long or key in DRAWN_ONLY:
         return []
     return [table.listing(_named(key))]
 
 
-def _validity(table: Committed, signal: str) -> Listing:
-    """Triplets at points by audit and status, of one signal, with the rows of the whole file."""
-    chosen = table.frame["signal"] == signal
-    caption = f"Triplets at points by what their products share and by status, {SIGNALS.get(signal) or signal}"
-    whole = table.frame.assign(audit=table.frame["audit"].where(chosen, ""))
-    listing = Committed(whole, table.file).pivot(caption, "audit", "status", "triplets", _audit)
-    return replace(listing, total=int(chosen.sum()))
+def _validity_views(table: Committed) -> list[Listing]:
+    """Triplets at points by what their products share and by status, one table for each signal."""
+    caption = "Triplets at points by what their products share and by status"
+    return [
+        table.pivot(
+            f"{caption}, {SIGNALS.get(signal) or signal}", ("audit",), "status", "triplets", words=_audit,
+            where=table.frame["signal"] == signal,
+        )
+        for signal in sorted(set(table.frame["signal"]), reverse=True)
+    ]  # fmt: skip
+
+
+def _granule_views(table: Committed) -> list[Listing]:
+    return [table.pivot("Scores over space against SMAP, one date", ("product",), "metric", "value")]
+
+
+def _yanco_views(table: Committed) -> list[Listing]:
+    """One table for each kind of sample: windows of products, days of single stations."""
+    return [
+        table.pivot(
+            f"Against the mean of the stations of each cell, {sample}", ("cell", "series"), "metric", "value",
+            where=table.frame["sample"] == sample, interval=True,
+        )
+        for sample in dict.fromkeys(table.frame["sample"])
+    ]  # fmt: skip
+
+
+def _funnel_views(table: Committed) -> list[Listing]:
+    """Values left after each step and rejected for each reason, one column for each depth in centimetres."""
+    captions = {"stage": "Values left after each step, by depth in cm", "rejected": "Values rejected, by depth in cm"}
+    return [
+        table.pivot(
+            caption, ("name",), "depth_cm", "count", where=table.frame["kind"] == kind,
+            words=lambda word: word.replace("_", " "),
+        )
+        for kind, caption in captions.items()
+    ]  # fmt: skip
 
 
 def _audit(words: str) -> str:
@@ -178,6 +210,26 @@ def _triplet_figures(frame: pd.DataFrame) -> list[figures.Figure]:
     ]
 
 
+def _yanco_figures(frame: pd.DataFrame) -> list[figures.Figure]:
+    """R of each series against the mean of its cell, one figure for each cell."""
+    result = []
+    for cell, rows in frame[(frame["metric"] == "r") & frame["value"].notna()].groupby("cell", sort=True):
+        dots = [
+            Dot(str(series), float(a), finite(b), finite(c))
+            for series, a, b, c in zip(rows["series"], rows["value"], rows["ci_low"], rows["ci_high"], strict=True)
+        ]
+        caption = (
+            f"R against the mean of the stations of cell {cell}, with 95 % intervals where the record holds enough "
+            "independent days: the products in windows of three days, single stations by day."
+        )
+        result.append(
+            figures.dot_figure(
+                f"yanco-{cell}", dots, x_title="R", caption=caption, alternative=f"R at the stations of cell {cell}"
+            )
+        )
+    return result
+
+
 def _trend_figures(frame: pd.DataFrame) -> list[figures.Figure]:
     """Slopes of each pair of products, one figure for each pair."""
     result = []
@@ -211,4 +263,15 @@ def _granule_figures(frame: pd.DataFrame) -> list[figures.Figure]:
 
 # Curves are drawn and not listed.
 DRAWN_ONLY = ("granule_curves",)
-DRAWN = {"hawaii_triplets": _triplet_figures, "cci_trends": _trend_figures, "granule_curves": _granule_figures}
+DRAWN: dict[str, Callable[[pd.DataFrame], list[figures.Figure]]] = {
+    "hawaii_triplets": _triplet_figures,
+    "cci_trends": _trend_figures,
+    "granule_curves": _granule_figures,
+    "yanco_scores": _yanco_figures,
+}
+VIEWS: dict[str, Callable[[Committed], list[Listing]]] = {
+    "hawaii_validity": _validity_views,
+    "granule_maps": _granule_views,
+    "yanco_scores": _yanco_views,
+    "uscrn_funnel": _funnel_views,
+}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from vadose.reports.formats import METRICS, count, score_text, status_text
+from vadose.reports.formats import MARKS, METRICS, count, score_text, status_text
 from vadose.reports.pages import Renderer
 from vadose.reports.tables import finite
 
@@ -20,11 +21,12 @@ _OF_METRIC = ("value", "ci_low", "ci_high", "published")
 
 @dataclass(frozen=True)
 class Value:
-    """One cell of a committed table: its place in the file, `value` is None for text."""
+    """One cell of a committed table: its place in the file and its interval, `value` is None for text."""
 
     value: str | None
     text: str
     place: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,24 +99,46 @@ class Committed:
         rows = tuple(tuple(self.value(row, column) for column in shown) for row in range(min(len(frame), MOST_ROWS)))
         return Listing(caption, self.file, tuple(name.replace("_", " ") for name in shown), rows, len(frame))
 
-    def pivot(self, caption: str, rows: str, columns: str, value: str, words: Callable[[str], str] = str) -> Listing:
-        """One row for each word of `rows`, one column for each word of `columns`; `–` where there is none.
+    def pivot(
+        self, caption: str, rows: Sequence[str], columns: str, value: str, *, where: pd.Series[bool] | None = None,
+        words: Callable[[str], str] = str, interval: bool = False,
+    ) -> Listing:  # fmt: skip
+        """One row for each word of the columns `rows`, one column for each word of `columns`; `–` where there is none.
 
-        `words` says how the words of `rows` are shown; a row without any is left out.
+        Parameters
+        ----------
+        where
+            Which rows of the file are shown; default all.
+        words
+            How the words of a row are shown.
+        interval
+            Whether `ci_low` and `ci_high` stand beside the value.
         """
-        frame = self.frame
-        places = {(str(a), str(b)): k for k, (a, b) in enumerate(zip(frame[rows], frame[columns], strict=True))}
+        frame = self.frame if where is None else self.frame[where]
+        labels = frame[list(rows)].astype(str).agg(", ".join, axis=1)
+        at = np.arange(len(self.frame)) if where is None else np.flatnonzero(where)
+        places = {(a, str(b)): int(k) for a, b, k in zip(labels, frame[columns], at, strict=True)}
         across = list(dict.fromkeys(str(word) for word in frame[columns]))
         lines = tuple(
-            (
-                Value(None, words(word)),
-                *(self.value(places[word, b], value) if (word, b) in places else Value(None, "–") for b in across),
-            )
-            for word in dict.fromkeys(str(word) for word in frame[rows])
-            if word
+            (Value(None, words(word)), *(self._pivoted(places.get((word, b)), value, interval) for b in across))
+            for word in dict.fromkeys(labels)
         )
         heads = tuple(_head(b) for b in across)
-        return Listing(caption, self.file, (rows.replace("_", " "), *heads), lines, len(frame))
+        return Listing(caption, self.file, (", ".join(rows).replace("_", " "), *heads), lines, len(lines))
+
+    def _pivoted(self, row: int | None, column: str, interval: bool) -> Value:
+        if row is None:
+            return Value(None, "–")
+        found = self.value(row, column)
+        if not interval or found.value is None:
+            return found
+        low, high = (self.value(row, name) for name in ("ci_low", "ci_high"))
+        beside = (
+            f"[{low.text}, {high.text}]"
+            if low.value and high.value
+            else MARKS.get(str(self.frame["status"].iloc[row]), "")
+        )
+        return replace(found, beside=beside)
 
 
 def _head(word: str) -> str:
