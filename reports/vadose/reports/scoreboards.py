@@ -9,6 +9,7 @@ from vadose.reports import figures
 from vadose.reports.data import Run
 from vadose.reports.pages import Page, Renderer
 from vadose.reports.tables import (
+    SPLIT_WORDS,
     Table,
     groups,
     headline_aggregate,
@@ -23,6 +24,9 @@ from vadose.reports.tables import (
 )
 from vadose.reports.text import slugs
 from vadose.reports.versions import Version, version_page
+
+# Tables of the headline sample that are not folded.
+OPEN_TABLES = 3
 
 
 def scoreboard_page(version: Version, run: Run, renderer: Renderer) -> Page:
@@ -95,5 +99,11 @@ def _intervals(run: Run, group: tuple[str, str, str], number: int) -> figures.Fi
 
 def strata_page(version: Version, run: Run) -> Page:
     """Scores by network, land cover, climate, season and more."""
-    tables: list[Table] = [table for group in groups(run) for table in strata(run, *group)]
-    return version_page(version, "strata.md", f"{version.title}: strata", "strata.md.jinja", {"tables": tables})
+    sections: list[dict[str, Any]] = []
+    for reference, split, subset in groups(run):
+        tables: list[Table] = strata(run, reference, split, subset)
+        if tables:
+            words = SPLIT_WORDS.get(split, "")
+            title = f"Against {reference}, {subset} sample" + (f", {words}" if words else "")
+            sections.append({"title": title, "tables": tables, "open": 0 if sections else OPEN_TABLES})
+    return version_page(version, "strata.md", f"{version.title}: strata", "strata.md.jinja", {"sections": sections})

@@ -19,7 +19,7 @@ from vadose.reports.figures.spec import (
     shaped_width,
     specification,
 )
-from vadose.reports.formats import VOLUME, count, display, score_text
+from vadose.reports.formats import VOLUME, count, display, score_text, sentence_start
 from vadose.reports.text import plot_text
 
 # A denser grid is averaged over blocks before it is drawn.
@@ -97,7 +97,8 @@ def station_map(
     return Figure(
         name,
         specification(figure),
-        f"{how.label} of {count(len(known))} of {count(len(keys))} series against {reference}. Colours span the middle "
+        f"{sentence_start(how.label)} of {count(len(known))} of {count(len(keys))} series against {reference}. "
+        "Colours span the middle "
         "98 % of the values; a cross marks a series whose score could not be computed.",
         f"Map of {len(keys)} stations coloured by {how.label}",
         {"station": keys, "lat": lat, "lon": lon, metric: values},
