@@ -12,6 +12,7 @@ import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from vadose.common import InputError, UsageError
 from vadose.reports import build_site, collect, policy, report, site_project
@@ -320,6 +321,17 @@ def test_a_page_that_lacks_its_input_is_left_out(built) -> None:
     page = (second / "index.html").read_text(encoding="utf-8")
     for name in FURTHER:
         assert (f'href="{name}/"' in page) == (name in kept)
+
+
+def test_scattered_cells_have_no_page_of_maps(small, tmp_path) -> None:
+    run = small.write_further(small.write_run(tmp_path / "runs" / "first"))
+    maps = run / "diagnostics" / "maps.nc"
+    with xr.open_dataset(maps) as dataset:
+        kept = dataset.drop_vars("difference_grid").load()
+    kept.to_netcdf(maps, engine="netcdf4")
+    done = report(tmp_path)
+    assert "runs/first/maps-rivals.md" not in done.addresses
+    assert "maps-rivals" not in (done.docs / "runs" / "first" / "index.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["tables.parquet", "curves.parquet", "maps.nc"])

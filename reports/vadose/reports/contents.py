@@ -42,7 +42,7 @@ def has_events(run: Run) -> bool:
 
 def has_maps(run: Run) -> bool:
     """Whether maps were compared."""
-    return run.maps is not None
+    return bool(run.map_references)
 
 
 def _draws(run: Run, figure: str) -> bool:

@@ -19,6 +19,8 @@ from vadose.reports.formats import KEY
 from vadose.reports.text import slugs
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)$")
+# Seasonal differences against a gridded reference, in maps.nc.
+DIFFERENCE = "difference_"
 _PRODUCT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*$")
 
 
@@ -76,6 +78,18 @@ class Run:
         """`diagnostics/maps.nc`, where the run has one."""
         path = self.folder / "diagnostics" / "maps.nc"
         return path if path.is_file() else None
+
+    @cached_property
+    def map_references(self) -> list[str]:
+        """Gridded references whose maps were compared; scattered cells have scores but no map."""
+        if self.maps is None:
+            return []
+        try:
+            with xr.open_dataset(self.maps) as dataset:
+                names = [str(name) for name in dataset.data_vars]
+        except (OSError, ValueError) as error:
+            raise InputError(f"not a readable file of maps: {error}", where=str(self.maps)) from error
+        return [name.removeprefix(DIFFERENCE) for name in names if name.startswith(DIFFERENCE)]
 
     @cached_property
     def overall(self) -> pd.DataFrame:

@@ -14,9 +14,10 @@ from vadose.common import InputError
 from vadose.reports import figures
 from vadose.reports.classes import class_name
 from vadose.reports.contents import MAP
-from vadose.reports.data import Run
+from vadose.reports.data import DIFFERENCE, Run
 from vadose.reports.facts import fact_cell, fact_rows
 from vadose.reports.figures import Raster
+from vadose.reports.figures.maps import DENSE_SHARE
 from vadose.reports.formats import METRICS, count, display, metric_label, number, score_text, sentence_start
 from vadose.reports.pages import Page, PlacedFigure, Renderer
 from vadose.reports.tables import Head, Line, Table, finite, one, score_cell
@@ -26,7 +27,6 @@ from vadose.reports.versions import Version, version_page
 SPATIAL = ("spatial_r", "spatial_ubrmsd", "spatial_bias")
 # Metric and signal of the scores of every cell, as they are named in maps.nc.
 CELL_SCORES = (("r", "raw"), ("r", "anomaly_35d"), ("ubrmsd", "raw"), ("bias", "raw"))
-_DIFFERENCE = "difference_"
 
 Array = npt.NDArray[np.float64]
 
@@ -59,6 +59,7 @@ class Field:
     values: Array
     lat: Array
     lon: Array
+    sampled: bool = False
 
 
 def maps_page(version: Version, run: Run, renderer: Renderer) -> Page:
@@ -66,8 +67,7 @@ def maps_page(version: Version, run: Run, renderer: Renderer) -> Page:
     assert run.maps is not None, "a run with maps"
     try:
         with xr.open_dataset(run.maps) as dataset:
-            references = [str(name).removeprefix(_DIFFERENCE) for name in dataset if str(name).startswith(_DIFFERENCE)]
-            sections = [_section(version, run, renderer, dataset, reference) for reference in references]
+            sections = [_section(version, run, renderer, dataset, reference) for reference in run.map_references]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"not a readable file of maps: {error}", where=str(run.maps)) from error
     values = {
@@ -81,7 +81,7 @@ def maps_page(version: Version, run: Run, renderer: Renderer) -> Page:
 
 def _section(version: Version, run: Run, renderer: Renderer, dataset: xr.Dataset, reference: str) -> dict[str, Any]:
     folder = f"{version.address}/maps/{slugs([reference])[0]}"
-    difference = _field(dataset, f"{_DIFFERENCE}{reference}")
+    difference = _field(dataset, f"{DIFFERENCE}{reference}")
     products = [str(name) for name in dataset["product"].to_numpy()]
     seasons = [str(name) for name in dataset["season"].to_numpy()]
     return {
@@ -104,6 +104,26 @@ def _field(dataset: xr.Dataset, name: str) -> Field:
     variable = dataset[name]
     lat, lon = (dataset[dimension].to_numpy().astype(float) for dimension in variable.dims[-2:])
     return Field(variable.to_numpy().astype(float), lat, lon)
+
+
+def drawn_part(field: Field) -> Field:
+    """The field without its empty edges; of a sample of a grid, without all rows and columns that hold no cell.
+
+    What is left of a sample is drawn at equal steps, so that each cell keeps its pixel.
+    """
+    filled = np.isfinite(field.values).reshape(-1, field.lat.size, field.lon.size).sum(axis=0) > 0
+    rows, columns = np.flatnonzero(filled.sum(axis=1)), np.flatnonzero(filled.sum(axis=0))
+    if not rows.size:
+        return field
+    inner = filled[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    sampled = float(inner.mean()) < DENSE_SHARE and (rows.size, columns.size) != inner.shape
+    lat, lon = field.lat[rows], field.lon[columns]
+    if sampled:
+        lat, lon = (np.linspace(one[0], one[-1], one.size) for one in (lat, lon))
+    else:
+        rows, columns = np.arange(rows[0], rows[-1] + 1), np.arange(columns[0], columns[-1] + 1)
+        lat, lon = field.lat[rows], field.lon[columns]
+    return Field(field.values[..., rows, :][..., columns], lat, lon, sampled)
 
 
 def _words(dataset: xr.Dataset, field: Field, reference: str, ours: str, products: list[str]) -> str:
@@ -191,6 +211,7 @@ def _differences(
     """One row for each product, one picture for each season, all on one scale."""
     if not np.isfinite(field.values).any():
         return None
+    field = drawn_part(field)
     limits = figures.middle_range(field.values.ravel().tolist(), centred=True)
     rows = []
     for k, product in enumerate(products):
@@ -219,7 +240,7 @@ def _cells(renderer: Renderer, folder: str, dataset: xr.Dataset, products: list[
         field = _field(dataset, name)
         if not np.isfinite(field.values).any():
             continue
-        how = display(metric)
+        field, how = drawn_part(field), display(metric)
         limits = figures.middle_range(field.values.ravel().tolist(), centred=how.signed)
         pictures = []
         for k, product in enumerate(products):
@@ -268,7 +289,8 @@ def _spread(values: Array, metric: str) -> str:
 def _extent(field: Field) -> str:
     south, north = float(field.lat.min()), float(field.lat.max())
     west, east = float(field.lon.min()), float(field.lon.max())
-    return f"{number(south, 1)}° to {number(north, 1)}° N, {number(west, 1)}° to {number(east, 1)}° E."
+    words = f"{number(south, 1)}° to {number(north, 1)}° N, {number(west, 1)}° to {number(east, 1)}° E."
+    return f"{words} A sample of a grid: rows and columns between its cells are left out." if field.sampled else words
 
 
 def publishable(path: Path, most_bytes: int = 25_000_000) -> bool:

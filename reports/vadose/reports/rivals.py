@@ -114,6 +114,9 @@ def taken_words(run: Run, reference: str) -> str:
         kept, ours = common["days_common"], common["days_of_ours"]
         parts.append(f"The common sample keeps {count(kept)} of the {count(ours)} matched days of {run.ours}.")
     for name, both in sorted((common.get("takes_more_than_half") or {}).items()):
+        # The all-way sample cannot be larger than a pair's: such counts are of another split.
+        if both < common.get("days_common", 0):
+            continue
         parts.append(f"{name} takes more than half of them: {count(both)} days are left in the pair with it alone.")
     absent = notes.get("products_without_common_days") or []
     if absent:
@@ -152,14 +155,15 @@ def _outcome_table(run: Run, frame: pd.DataFrame, reference: str, metric: str, s
 
 
 def lag_tables(run: Run) -> list[Table]:
-    """By how many days each product is late against each reference."""
+    """By how many days each product is late against each reference; a baseline has no days of its own."""
     rows = run.overall[run.overall["metric"] == "lag_days"]
     tables = []
     for reference in dict.fromkeys(reference for reference, _, _ in groups(run)):
         part = rows[rows["reference"] == reference]
         lines = tuple(
-            Line(NAMES.get(name, name), (count(finite(row["n"])),), (score_cell(row),))
+            Line(name, (count(finite(row["n"])),), (score_cell(row),))
             for name in run.products
+            if name not in NAMES
             for row in records(part[part["product"] == name])[:1]
         )
         if lines:
@@ -179,6 +183,7 @@ def lag_tables(run: Run) -> list[Table]:
 def _lag_figures(run: Run) -> list[figures.Figure]:
     result = []
     for reference, rows in figures.curve_panels(run.curves, "lag_increments"):
+        rows = rows[~rows["series"].isin(NAMES)]
         caption = (
             f"Correlation of the daily increments of each product with those of {reference}, shifted by days: median "
             "over the series, bars from quartile to quartile. A product whose days are right peaks at 0."

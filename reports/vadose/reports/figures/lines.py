@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,10 @@ def _table(rows: pd.DataFrame, **names: str) -> dict[str, list[Any]]:
     return {label: [None if v != v else v for v in rows[column].tolist()] for label, column in names.items()}
 
 
+def _rivals(traces: Sequence[Any]) -> str:
+    return " Rivals are drawn when chosen in the legend." if len(traces) > 1 else ""
+
+
 def date_figure(name: str, rows: pd.DataFrame, ours: str, reference: str, metric: str) -> Figure:
     """One figure of every date for each product; rivals are drawn when chosen in the legend.
 
@@ -69,7 +73,7 @@ def date_figure(name: str, rows: pd.DataFrame, ours: str, reference: str, metric
     caption = (
         f"{sentence_start(how.label)} against {reference} over the cells that all share, {span[0]} to {span[1]}, "
         f"{count(dates)} dates, "
-        "four decimals. Rivals are drawn when chosen in the legend."
+        f"four decimals.{_rivals(traces)}"
     )
     data = {"product": rows["series"].tolist(), "day": _days(rows["x"]), metric: rows["y"].tolist()}
     return Figure(name, specification(figure), caption, f"{how.label} by date against {reference}", data, 300)
@@ -96,7 +100,7 @@ def monthly_figure(name: str, rows: pd.DataFrame, ours: str, reference: str) -> 
     span = _days([rows["x"].min(), rows["x"].max()])
     caption = (
         f"Monthly mean of product minus {reference} without its calendar-month mean, mean over all places, "
-        f"{span[0][:7]} to {span[1][:7]}. Rivals are drawn when chosen in the legend."
+        f"{span[0][:7]} to {span[1][:7]}.{_rivals(traces)}"
     )
     data = {"product": rows["series"].tolist(), "day": _days(rows["x"]), **_table(rows, difference="y")}
     return Figure(name, specification(figure), caption, f"Monthly differences against {reference}", data, 320)
