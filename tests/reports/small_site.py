@@ -359,6 +359,7 @@ def further_facts() -> pd.DataFrame:
             }
         },
         "droughts": {"stations vadose DJF": {"hits": 61.0, "misses": 70.0, "false_alarms": 12.0, "pod": 0.4656}},
+        "process_signs": {"stations vadose": {"rise_with_rain": 0.91, "fall_without_rain": 0.87}},
         "map_detail": {f"{GRID} vadose": {"std_below_coarse_cell": 0.0123}},
     }  # fmt: skip
     rows = [

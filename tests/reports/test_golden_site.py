@@ -22,6 +22,7 @@ NAMES = (
     "demo-0p25deg/v1.0.0/collocation.md",
     "demo-0p25deg/v1.0.0/error-budget.md",
     "demo-0p25deg/v1.0.0/stability.md",
+    "demo-0p25deg/v1.0.0/events.md",
     "demo-0p25deg/v1.0.0/gates.md",
     "demo-0p25deg/v1.0.0/download.md",
     "demo-0p25deg/v1.0.0/provenance.md",

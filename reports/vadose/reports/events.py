@@ -38,6 +38,7 @@ def events_page(version: Version, run: Run) -> Page:
                 if (table := _table(run, rows[rows["reference"] == reference], caption, metrics)) is not None
             ],
             "seasons": _seasons(run, reference),
+            "signs": _signs(run, reference),
         }
         for reference in references
     ]
@@ -74,3 +75,21 @@ def _seasons(run: Run, reference: str) -> Table | None:
     return Table(
         "Days of drought by season, below the 20th percentile", "", "season", ("product",), heads, tuple(lines)
     )
+
+
+def _signs(run: Run, reference: str) -> Table | None:
+    """Whether data sets behave as soil does: rises with rain, falls without; a diagnostic, no score."""
+    found = {key: cells for key, cells in fact_rows(run, "process_signs").items() if key.startswith(f"{reference} ")}
+    columns = ("rise_with_rain", "fall_without_rain")
+    lines = tuple(
+        Line(
+            key.removeprefix(f"{reference} "),
+            (),
+            tuple(fact_cell("process_signs", key, column, cells) for column in columns),
+        )
+        for key, cells in found.items()
+    )
+    if not lines:
+        return None
+    heads = tuple(Head(METRICS[column].label) for column in columns)
+    return Table("Signs of the process, median over the stations", "", "data set", (), heads, lines)

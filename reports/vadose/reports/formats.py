@@ -80,6 +80,8 @@ METRICS: dict[str, Display] = {
     "wetup_hit_rate": Display("wet-ups hit", "1", 2),
     "wetup_false_alarm_ratio": Display("false wet-ups", "1", 2),
     "wetup_lag_days": Display("wet-ups late by", "days", 1, signed=True),
+    "rise_with_rain": Display("wet days on which it rises", "1", 2),
+    "fall_without_rain": Display("dry days on which it falls", "1", 2),
     "pod": Display("found", "1", 2),
     "far": Display("false", "1", 2),
     "csi": Display("CSI", "1", 2),
