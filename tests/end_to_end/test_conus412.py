@@ -46,6 +46,11 @@ def test_held_out_smap_is_scored_apart_from_the_training_year(workspace: Path) -
     assert held_out.value.min() > 0.6
 
 
+def test_a_baseline_of_the_same_days_takes_none_of_them(workspace: Path) -> None:
+    run = json.loads((workspace / "runs" / "quick" / "run.json").read_text())
+    assert run["references"]["smap"]["common_sample"]["takes_more_than_half"] == {}
+
+
 def test_manhattan_is_matched_with_its_distance(workspace: Path) -> None:
     stations = pd.read_parquet(workspace / "runs" / "quick" / "stations.parquet")
     manhattan = stations[stations.station_name.str.contains("Manhattan")]

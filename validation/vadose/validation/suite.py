@@ -360,7 +360,7 @@ def _tables(whole: _Reference, found: Scores, stations: pd.DataFrame, only: Bloc
     notes = {
         "stations": len(stations), "matched": int((stations["cell_row"] >= 0).sum()),
         "day_mismatch": int(stations["day_mismatch"].sum()), "products_without_common_days": absent,
-        "common_sample": _taken(found, stations, names),
+        "common_sample": _taken(found, stations, names, suite.split),
         "day_shift_suspected": sorted(name for name, one in shifts.items() if one.status == "day_shift"),
     }  # fmt: skip
     return Tables(
@@ -422,12 +422,20 @@ def _stated_rows(found: Scores, block: Block) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _taken(found: Scores, stations: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
-    """How many days of our product the common sample keeps, and which product takes more than half, if any."""
+def _taken(found: Scores, stations: pd.DataFrame, names: Sequence[str], split: str) -> dict[str, Any]:
+    """How many days of our product the common sample keeps, and which product takes more than half, if any.
+
+    A rival is compared on the days of the split alone, and takes its share of ours there.
+    """
     ours, kept = int(stations["funnel_matched"].sum()), int(stations["funnel_common"].sum())
     taken = {}
+    own = [
+        int(scored[0].estimate.n.sum())
+        for case, scored in found.scored.items()
+        if case.row == 0 and case.split == split and case.subset.startswith(blocks.OWN) and case.scaling == "none"
+    ]
     for row, compared in found.compared.items():
         both = int(compared[0].found.n.sum())
-        if both < 0.5 * ours:
+        if own and both < 0.5 * max(own):
             taken[names[row]] = both
     return {"days_of_ours": ours, "days_common": kept, "takes_more_than_half": taken}
