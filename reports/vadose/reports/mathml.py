@@ -36,6 +36,7 @@ def with_mathml(markdown: str, page: str) -> str:
         formula = match["block"] if match["block"] is not None else match["inline"]
         try:
             return mathml(formula, block=match["block"] is not None)
+        # latex2mathml raises what its parser happens to: KeyError, IndexError and classes of its own.
         except Exception as error:
             line = markdown.count("\n", 0, match.start()) + 1
             raise InputError(
