@@ -1,11 +1,17 @@
 """Shifted days are found, strata of days hold the right days, and drifts and breaks are seen."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from vadose.statistics import moments
 from vadose.validation.lags import Lagged, shift
 from vadose.validation.network import Network
+from vadose.validation.run import run_validation
+from vadose.validation.settings import Settings
 from vadose.validation.stability import stability
 from vadose.validation.strata import DayStrata, class_moments, day_strata, day_types, gap_lengths, gap_strata
 
@@ -134,3 +140,28 @@ def test_a_break_that_many_clusters_share_is_charged_to_the_product() -> None:
     assert breaks["month"].isin(["2013-12", "2014-01", "2014-02"]).all()
     steps = found.facts[found.facts["table"].eq("declared_changes") & found.facts["column"].eq("difference")]
     assert steps["value"].mean() == pytest.approx(0.05, abs=0.005)
+
+
+@pytest.mark.parametrize("years", [4, 6])
+def test_anomalies_from_a_climatology_want_five_years(tmp_path: Path, make: Any, years: int) -> None:
+    lat, lon = np.array([40.625, 40.375, 40.125]), np.array([-100.125, -99.875])
+    made = make["truth"](365 * years, 6)
+    stations = made[:, [0, 3]].T + 0.01 * np.random.default_rng(1).standard_normal((2, len(made)))
+    file = make["file"](tmp_path / "ours.nc", made.reshape(-1, 3, 2), lat, lon, first="2015-01-01")
+    points = make["stations"](tmp_path / "stations.nc", stations, lat[[0, 1]], lon[[0, 1]], first="2015-01-01")
+    run_validation(Settings(product=("ours", str(file)), stations=(points,)), tmp_path / "run")
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    rows = scores[scores["signal"].eq("anomaly_climatology") & scores["product"].eq("ours")]
+    rows = rows[rows["subset"].eq("common") & rows["stratum_kind"].isin(["station", "all"])]
+    assert len(rows) == 2 + 2
+    if years < 5:
+        assert set(rows["status"]) == {"few_years"}
+        assert rows["value"].isna().all()
+        return
+    day = (np.datetime64("2015-01-01") + np.arange(len(made))).astype("datetime64[D]").astype(object)
+    number = np.array([one.timetuple().tm_yday - 1 for one in day])
+    near = np.abs(number[:, None] - np.arange(366)[None]) % 365
+    near = (np.minimum(near, 365 - near) <= 15)[:, number]
+    slow = [one - (near @ one) / near.sum(axis=1) for one in (made[:, 0], stations[0])]
+    found = rows[rows["stratum"].str.contains("s0")]["value"].iloc[0]
+    assert found == pytest.approx(np.corrcoef(*slow)[0, 1], abs=2e-3)

@@ -14,6 +14,7 @@ from vadose.statistics import Metric, evaluate, metric, weighted_mean
 from vadose.statistics.aggregates import Average, Spread, network_time_error, spread
 from vadose.statistics.differences import on_scale
 from vadose.statistics.intervals import MINIMUM_DAYS
+from vadose.statistics.status import CODE
 from vadose.validation.network import Network
 from vadose.validation.scores import Means, Row, Sample, Scored, key_of
 from vadose.validation.strata import DayStrata, class_influence, class_moments, class_present
@@ -36,8 +37,14 @@ def average_rows(
     for row, (kind, name, members) in enumerate(groups):
         value = np.where(members, scored.estimate.value, np.nan)
         found = _averages(scored.metric, value, network, *scored.means.of(row))
-        out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, model)
+        empty = _nothing(scored.estimate.status[members])
+        out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, model, empty)
     return out
+
+
+def _nothing(status: npt.NDArray[np.int8]) -> str:
+    """Why an average has no value: too few years where that is what the stations with days say."""
+    return "few_years" if (status == CODE["few_years"]).any() else "no_overlap"
 
 
 def _averages(
@@ -58,11 +65,11 @@ def _averages(
 
 def _rows(
     sample: Sample, one: Metric, signal: str, network: Network, kind: str, name: str, value: Floats,
-    found: Sequence[tuple[str, Spread]], model: str,
+    found: Sequence[tuple[str, Spread]], model: str, empty: str = "no_overlap",
 ) -> list[Row]:  # fmt: skip
     head: Row = {
         **key_of(sample, one, signal, kind, name), "value": np.nan, "ci_low": np.nan, "ci_high": np.nan,
-        "ci_method": "", "ci_scope": "", "n": 0, "n_eff": np.nan, "coverage": np.nan, "status": "no_overlap",
+        "ci_method": "", "ci_scope": "", "n": 0, "n_eff": np.nan, "coverage": np.nan, "status": empty,
     }  # fmt: skip
     if not found:
         return [{**head, "aggregate": aggregate} for aggregate in AVERAGES_SHOWN]

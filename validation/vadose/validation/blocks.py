@@ -125,7 +125,7 @@ class Block:
             "scaling": case.scaling,
         }  # fmt: skip
         share = np.where(valid > 0, hit / np.maximum(valid, 1), np.nan)
-        sample = Sample(x, r, keys, share, self.stations, self._said(case.row))
+        sample = Sample(x, r, keys, share, self.stations, self._said(case.row), self.matched.reference.days)
         return sample if case.scaling == "none" else self._scaled(sample, case.scaling)
 
     def _said(self, row: int) -> npt.NDArray[np.str_]:

@@ -17,9 +17,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vadose.statistics import METRICS, Metric, Moments, Pairing, anomaly_35d, evaluate, metric, moments, ranks, words
+from vadose.statistics import (
+    METRICS,
+    Metric,
+    Moments,
+    Pairing,
+    anomaly_35d,
+    anomaly_climatology,
+    evaluate,
+    metric,
+    moments,
+    ranks,
+    words,
+)
 from vadose.statistics.intervals import MINIMUM_DAYS, Estimate
 from vadose.statistics.longrun import Model
+from vadose.statistics.status import CODE
 from vadose.validation.network import Network
 
 Floats = npt.NDArray[np.float64]
@@ -45,6 +58,7 @@ HEADLINE: Which = (
 FURTHER: Which = (
     ("nrmsd", "raw"), ("mse_bias", "raw"), ("mse_variance", "raw"), ("mse_correlation", "raw"), ("rho", "raw"),
     ("kge", "raw"), ("slope", "raw"), ("intercept", "raw"), ("std_ratio", "raw"), ("ubrmsd", "anomaly_35d"),
+    ("r", "anomaly_climatology"),
 )  # fmt: skip
 # Scaling makes the bias 0 or takes away what it is about.
 AFTER_SCALING: Which = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"))
@@ -60,7 +74,8 @@ class Sample:
     """One product against the reference, both (station, time), NaN where unmatched, and the names of its rows.
 
     `keys` holds product, version, reference, subset, split and scaling; `coverage` is matched over valid days,
-    (station,); `status` says why a station has nothing, "" where it does not say, (station,).
+    (station,); `status` says why a station has nothing, "" where it does not say, (station,); `days` are those of the
+    time axis, for anomalies from a climatology.
     """
 
     x: Floats
@@ -69,6 +84,7 @@ class Sample:
     coverage: Floats
     stations: npt.NDArray[np.str_]
     status: npt.NDArray[np.str_] | None = None
+    days: npt.NDArray[np.datetime64] | None = None
 
     def scaled(self, name: str, x: Floats, status: npt.NDArray[np.str_]) -> Sample:
         """The same sample with a scaled product."""
@@ -137,26 +153,40 @@ def score(
     """
     for signal in dict.fromkeys(one for _, one in which):
         names = [name for name, of in which if of == signal]
-        x, r = _signal(sample, signal)
+        x, r, few_years = _signal(sample, signal)
         metrics = [metric(name) for name in names if name != "rho"]
         if metrics:
-            yield from _score(x, r, metrics, signal, network, intervals, model)
+            for scored in _score(x, r, metrics, signal, network, intervals, model):
+                yield scored if few_years is None else _with_few_years(scored, few_years)
         if "rho" in names:
             matched = np.isfinite(x) & np.isfinite(r)
             a, b = (np.asarray(ranks(np.where(matched, one, np.nan)), np.float64) for one in (x, r))
             yield from _score(a, b, [RHO], signal, network, intervals, model)
 
 
-def _signal(sample: Sample, signal: str) -> tuple[Floats, Floats]:
+def _signal(sample: Sample, signal: str) -> tuple[Floats, Floats, npt.NDArray[np.bool_] | None]:
+    """Product and reference as the signal sees them, and stations with too few years where it asks for years."""
     if signal == "raw":
-        return sample.x, sample.r
+        return sample.x, sample.r, None
     matched = np.isfinite(sample.x) & np.isfinite(sample.r)
     out = np.full((2, *matched.shape), np.nan)
+    few_years = np.zeros(len(matched), bool)
     for start in range(0, len(matched), BLOCK):
         rows = slice(start, start + BLOCK)
         for position, one in enumerate((sample.x, sample.r)):
-            out[position, rows] = anomaly_35d(np.where(matched[rows], one[rows], np.nan))
-    return out[0], out[1]
+            values = np.where(matched[rows], one[rows], np.nan)
+            if signal == "anomaly_35d":
+                out[position, rows] = anomaly_35d(values)
+                continue
+            assert sample.days is not None, "days of the time axis"
+            out[position, rows], status = anomaly_climatology(values, sample.days)
+            few_years[rows] = (status == CODE["few_years"]) & matched[rows].any(axis=-1)
+    return out[0], out[1], few_years if signal == "anomaly_climatology" else None
+
+
+def _with_few_years(scored: Scored, few_years: npt.NDArray[np.bool_]) -> Scored:
+    status = np.where(few_years, CODE["few_years"], scored.estimate.status).astype(np.int8)
+    return replace(scored, estimate=replace(scored.estimate, status=status))
 
 
 def _values(one: Metric, m: Moments) -> Floats:
@@ -224,7 +254,7 @@ def station_rows(sample: Sample, scored: Scored, model: str = "tail_model") -> p
     """One row for each station."""
     found = scored.estimate
     status = words(found.status).astype(object)
-    status[found.n == 0] = "no_overlap"
+    status[(found.n == 0) & (found.status != CODE["few_years"])] = "no_overlap"
     if sample.status is not None:
         said = sample.status != ""
         status[said] = sample.status[said]
