@@ -29,6 +29,9 @@ SUPPORT_CELLS = 4000
 Mask = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
 
+# Cells whose members' predictions are held at once: enough of the networks' own portions for every core.
+PORTION = 16 * CELLS_AT_ONCE
+
 
 @dataclass(frozen=True)
 class Combined:
@@ -273,5 +276,5 @@ class Ensemble:
 
 def _portions(cells: range) -> list[slice]:
     """Cells in portions whose borders do not depend on what was asked for, which bounds the memory."""
-    borders = range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE)
-    return [slice(max(low, cells.start), min(low + CELLS_AT_ONCE, cells.stop)) for low in borders]
+    borders = range(cells.start // PORTION * PORTION, cells.stop, PORTION)
+    return [slice(max(low, cells.start), min(low + PORTION, cells.stop)) for low in borders]
