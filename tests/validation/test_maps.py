@@ -1,12 +1,15 @@
 """Map against map: conservative regridding and the figures of every date."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vadose.validation.extraction import extract
+from vadose.validation.further import cell_maps
 from vadose.validation.geometry import Geometry
 from vadose.validation.layout import global_geometry
 from vadose.validation.maps import MapComparison, Window, compare_maps, window_of
@@ -142,3 +145,15 @@ def test_a_flipped_map_is_seen(tmp_path: Path, make: Any) -> None:
     values = take(given["ours"], given["ours"].all_cells()).values.reshape(lat.size, lon.size, -1).transpose(2, 0, 1)
     flipped = open_product("ours", str(make["file"](tmp_path / "flip.nc", values[:, ::-1], lat, lon)))
     assert np.nanmax(comparison({"ours": flipped, "map": given["map"]}).daily()["spatial_r"]) < 0.9
+
+
+def test_scores_of_scattered_cells_make_no_map() -> None:
+    places = np.arange(500.0) / 10.0
+    scattered = pd.DataFrame({"lat": places, "lon": places[::-1], "station_id": [str(k) for k in range(500)]})
+    tables = SimpleNamespace(stations=scattered, reference="smap", found=SimpleNamespace(scored={}))
+    assert not cell_maps(SimpleNamespace(products=()), tables).sizes
+    gridded = scattered.assign(lat=np.repeat(places[:20], 25), lon=np.tile(places[:25], 20))
+    tables = SimpleNamespace(stations=gridded, reference="smap", found=SimpleNamespace(scored={}))
+    assert dict(cell_maps(SimpleNamespace(products=()), tables).sizes) == {
+        "product": 0, "cell_lat_smap": 20, "cell_lon_smap": 25,
+    }  # fmt: skip

@@ -28,6 +28,8 @@ Floats = npt.NDArray[np.float64]
 
 # Collocation on maps is drawn, not tested: one triplet, without intervals.
 _TRIPLETS_ON_MAPS = 1
+# A window with more places for each cell than this is no grid, and would not fit into memory.
+_SPARSEST = 100
 # Of many stations fewer triplets are made.
 _MANY_STATIONS, _TRIPLETS_OF_MANY = 300, 2
 
@@ -88,7 +90,7 @@ def analyse(
         if name in compared:
             _map_tables(out, one, compared[name])
         if one.kind == "cells":
-            out.maps.append(_cell_maps(suite, one))
+            out.maps.append(cell_maps(suite, one))
         if one.label:
             out.scores[before:] = [rows.assign(subset=rows["subset"] + one.label) for rows in out.scores[before:]]
     return Further(
@@ -231,10 +233,12 @@ def _map_tables(out: _Collected, tables: Tables, compared: MapComparison) -> Non
     out.maps.append(compared.dataset())
 
 
-def _cell_maps(suite: Suite, tables: Tables) -> xr.Dataset:
-    """Scores of every cell of a gridded reference on the window of its own grid."""
+def cell_maps(suite: Suite, tables: Tables) -> xr.Dataset:
+    """Scores of every cell of a gridded reference on the window of its own grid; nothing where cells lie scattered."""
     table, name = tables.stations, tables.reference
     lat, lon = (np.unique(table[key].to_numpy(float)) for key in ("lat", "lon"))
+    if lat.size * lon.size > _SPARSEST * len(table):
+        return xr.Dataset()
     lat = lat[::-1]
     row = np.searchsorted(-lat, -table["lat"].to_numpy(float))
     column = np.searchsorted(lon, table["lon"].to_numpy(float))
