@@ -20,9 +20,12 @@ GOALS = {("prediction", "eager PyTorch"): 1.0, ("training", "eager PyTorch"): 1.
 # Groups with a declared rate as their limit: name, and units of work a second.
 LIMITS = {
     "simulation": ("10 million cell-days a minute", 1e7 / 60.0),
+    "validation of stations": ("4 products at 1,000 stations in 60 s", 4 * 1000 / 60.0),
     "stations": ("330 sensors of three years of hours in 30 s", 330 * 24 * 1096 / 30.0),
 }
 TITLES = {
+    "validation of stations": "a whole validation of 1,000 stations, 4 products and ten years, readers included",
+    "validation of map": "a whole validation of 24,000 cells, 3 products and ten years, readers included",
     "prediction": "an ensemble of five LSTMs over 4,096 cells and a year, cube reading and encoding included",
     "training": "steps of 64 windows of 90 days, LSTM with 128 hidden states",
     "build": "reading the cube, predicting, rounding and writing a year of granules of 4,096 cells",
