@@ -180,19 +180,27 @@ def _slopes(steps: Any, known: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _rank_correlations(detrended: Any, significant: float) -> Any:
-    """Factor of Hamed and Rao from the autocorrelation of ranks of the detrended values."""
-    n = detrended.size
-    order = np.argsort(detrended)
+def _mid_ranks(values: Any) -> Any:
+    """Ranks from 1, the mean of them where values are equal."""
+    n = values.size
+    order = np.argsort(values)
     ranks = np.empty(n)
     first = 0
     while first < n:
         last = first + 1
-        while last < n and detrended[order[last]] == detrended[order[first]]:
+        while last < n and values[order[last]] == values[order[first]]:
             last += 1
         for k in range(first, last):
             ranks[order[k]] = 0.5 * (first + last + 1)
         first = last
+    return ranks
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _rank_correlations(detrended: Any, significant: float) -> Any:
+    """Factor of Hamed and Rao from the autocorrelation of ranks of the detrended values."""
+    n = detrended.size
+    ranks = _mid_ranks(detrended)
     ranks -= ranks.mean()
     square = (ranks * ranks).sum()
     if square == 0.0 or n < 3:
@@ -396,16 +404,7 @@ def _permuted(size: int, length: int, permutations: int, generator: np.random.Ge
 def _pettitt(known: Any) -> Any:
     """First position after the break and the largest absolute U, from mid-ranks."""
     n = known.size
-    order = np.argsort(known)
-    ranks = np.empty(n)
-    first = 0
-    while first < n:
-        last = first + 1
-        while last < n and known[order[last]] == known[order[first]]:
-            last += 1
-        for k in range(first, last):
-            ranks[order[k]] = 0.5 * (first + last + 1)
-        first = last
+    ranks = _mid_ranks(known)
     best, position, total = -1.0, 1, 0.0
     for t in range(n - 1):
         total += 2.0 * ranks[t] - (n + 1)
