@@ -149,6 +149,7 @@ def evaluate(suite: Suite, reference: Reference | MapReference, read: Reader, pr
         return _evaluated(suite, reference, read, progress)
     except VadoseError:
         raise
+    # Whatever a station raises costs that station alone; what no single station explains is raised again.
     except Exception as error:
         failing = {} if suite.options.strict or reference.kind == "cells" else _failing(suite, reference, read)
         if not failing or len(failing) == len(reference.table):
@@ -172,7 +173,7 @@ def _failing(suite: Suite, reference: Reference | MapReference, read: Reader) ->
             _evaluated(suite, reference.rows(np.array([row])), read, silent)
         except VadoseError:
             continue
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  (the station is named with what it raised, the others go on)
             out[row] = repr(error)
     return out
 
