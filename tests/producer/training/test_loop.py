@@ -10,7 +10,7 @@ from vadose.producer.cube import Cube
 from vadose.producer.methods.network import Shape, initialised
 from vadose.producer.methods.recurrent import tuning_error
 from vadose.producer.recipe import Predictors
-from vadose.producer.training import loop
+from vadose.producer.training import optimiser
 from vadose.producer.training.dataset import TrainingSet, training_set
 from vadose.producer.training.loop import LoopSettings, train
 from vadose.producer.training.splits import make_folds
@@ -43,17 +43,17 @@ def test_killed_training_resumes_to_the_same_bytes(
     settings = SETTINGS.model_copy(update={"patience": patience})
     score = None if patience is None else lambda network: tuning_error(network, data, 5)
     whole, expected = fit(data, settings, None, score=score)
-    checkpoint, step = tmp_path / "c.safetensors", loop._one_step
+    checkpoint, step = tmp_path / "c.safetensors", optimiser._one_step
 
     def dying(run, *rest):
         if run.step == killed_at:
             raise Killed
         return step(run, *rest)
 
-    monkeypatch.setattr(loop, "_one_step", dying)
+    monkeypatch.setattr(optimiser, "_one_step", dying)
     with pytest.raises(Killed):
         fit(data, settings, checkpoint, score=score)
-    monkeypatch.setattr(loop, "_one_step", step)
+    monkeypatch.setattr(optimiser, "_one_step", step)
     resumed, weights = fit(data, settings, checkpoint, score=score)
     assert all(torch.equal(a, b) for a, b in zip(weights, expected, strict=True))
     assert resumed.losses == whole.losses
@@ -87,7 +87,7 @@ def test_learning_rate_goes_up_and_then_down_to_almost_nothing(data: TrainingSet
     rates = []
     for step in range(SETTINGS.steps):
         run.step = step
-        loop._schedule(run, SETTINGS)
+        optimiser._schedule(run, SETTINGS)
         rates.append(run.optimizer.param_groups[0]["lr"])
     top = rates.index(max(rates))
     assert rates[:top] == sorted(rates[:top])

@@ -22,7 +22,8 @@ from vadose.producer.methods.network import FORMAT, RecurrentNetwork, Shape, Sta
 from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.dataset import Encoder, Mask, TrainingSet, training_set
-from vadose.producer.training.loop import LoopSettings, Run, train
+from vadose.producer.training.loop import LoopSettings, train
+from vadose.producer.training.optimiser import OptimiserSettings, Run
 from vadose.producer.training.splits import Fold
 
 WEIGHTS = "weights.safetensors"
@@ -188,7 +189,7 @@ class RecurrentMethod:
         return load_recurrent(directory)
 
 
-def facts(run: Run, loop: LoopSettings) -> dict[str, Any]:
+def facts(run: Run[Any], loop: OptimiserSettings) -> dict[str, Any]:
     """What is worth keeping about a training."""
     return {
         "steps": run.step,
