@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from vadose.producer.cube import Cube, new_cube, open_cube
+from vadose.producer.methods import Inputs
 from vadose.producer.recipe import Recipe, load_recipe, packaged_recipes
 from vadose.producer.training import fit_recipe, load_model
 from vadose.producer.vocabulary import variable
@@ -55,7 +56,7 @@ def cube(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Cube:
 def model_directory(recipe: Recipe, cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory as `vadose train` writes it."""
     directory = tmp_path_factory.mktemp("models") / "bench"
-    fit_recipe(recipe, cube, directory)
+    fit_recipe(recipe, Inputs({"main": cube}, recipe.target, recipe.predictors), directory)
     return directory
 
 

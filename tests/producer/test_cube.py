@@ -36,6 +36,20 @@ def test_cube_reads_back_what_was_written(tmp_path: Path) -> None:
     assert cube.provenance[0]["sha256"] == "00"
 
 
+def test_hidden_values_are_missing_for_whoever_reads(tmp_path: Path) -> None:
+    rain = np.random.default_rng(0).random((10, 4)).astype(np.float32)
+    write(tmp_path / "c.zarr", rain)
+    cube = open_cube(tmp_path / "c.zarr")
+    first, second = np.zeros((2, 10, 4), bool)
+    first[3, 1] = second[5] = True
+    veiled = cube.hiding("precipitation", first).hiding("precipitation", second)
+    np.testing.assert_array_equal(np.isnan(veiled.read("precipitation")), first | second)
+    assert np.isnan(veiled.read("precipitation", slice(3, 6), slice(1, 2)))[:, 0].tolist() == [True, False, True]
+    np.testing.assert_array_equal(cube.read("precipitation"), rain)
+    with pytest.raises(ValueError, match="a mask of"):
+        cube.hiding("precipitation", first[:3])
+
+
 def test_cube_is_a_cf_dataset_gathered_over_land(tmp_path: Path) -> None:
     write(tmp_path / "c.zarr", np.zeros((10, 4), np.float32))
     with xr.open_zarr(tmp_path / "c.zarr") as dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,16 +13,15 @@ from vadose.common import UsageError
 
 if TYPE_CHECKING:
     from vadose.producer.recipe import Recipe
-    from vadose.producer.training.experiment import Experiment, Job
+    from vadose.producer.training.experiment import Experiment, Job, Left
 
-SPLITS = "P1,P1-nowcast-1,P4,P3,P2,P0"
-METHODS = "cell-mean,climatology,persistence,ridge,xgboost,lstm,atlstm"
+SPLITS = "P1,P1-nowcast-1,P1-nowcast-3,P4,P3,P2,P0,P5,P6-15d,P6-60d,P6-swath,P6-winter"
 
 
 @click.command("compare")
-@click.argument("recipe_name", metavar="RECIPE")
+@click.argument("recipe_names", metavar="RECIPE...", nargs=-1, required=True)
 @click.option("--splits", default=SPLITS, show_default=True, help="Splits, in the order in which they are run.")
-@click.option("--methods", default=METHODS, show_default=True, help="Methods.")
+@click.option("--methods", help="Methods and variants; by default those of the recipes and all cheap ones.")
 @click.option("--seeds", type=click.IntRange(1, 20), default=5, show_default=True, help="Seeds on P1.")
 @click.option("--hours", type=float, help="Begin nothing after so many hours; the same command goes on.")
 @click.option(
@@ -33,42 +32,45 @@ METHODS = "cell-mean,climatology,persistence,ridge,xgboost,lstm,atlstm"
 @click.option("--publish-to", type=click.Path(path_type=Path), help="Also write the tables here, for the site.")
 @common_options
 def command(
-    common: Common, recipe_name: str, splits: str, methods: str, seeds: int, hours: float | None, processes: int,
-    memory_curve: bool, native: Path | None, publish_to: Path | None,
+    common: Common, recipe_names: tuple[str, ...], splits: str, methods: str | None, seeds: int, hours: float | None,
+    processes: int, memory_curve: bool, native: Path | None, publish_to: Path | None,
 ) -> int:  # fmt: skip
     """Train and score methods and baselines under the same splits.
 
-    Every fit is kept, so that the same command does what is left; tables are written whatever is finished, and
-    what is unfinished is listed in them.
+    The recipes share a cube and a target; their variants take part. Every fit is kept, so that the same command does
+    what is left; tables are written whatever is finished, and what is unfinished is listed in them.
 
     Example: vadose compare conus412-atlstm --splits P1 --methods cell-mean,xgboost --seeds 1 --hours 0.5
     """
     from vadose.producer.cube import open_cube
     from vadose.producer.recipe import load_recipe
-    from vadose.producer.training.experiment import experiment, planned_jobs, run_jobs
+    from vadose.producer.training.experiment import everyday, experiment, planned_jobs, run_jobs
+    from vadose.producer.training.inputs import cube_path
     from vadose.producer.training.models import check_recipe
     from vadose.producer.training.splits import make_folds
 
     started = time.monotonic()
-    recipe = load_recipe(recipe_name)
-    path = common.workspace / "cubes" / f"{recipe.cube}.zarr"
+    recipes = [load_recipe(name) for name in recipe_names]
+    recipe = recipes[0]
+    path = cube_path(common.workspace, recipe.cube)
     if native is not None:
-        _ingest(common, recipe_name, native)
+        _ingest(common, recipe_names[0], native)
     cube = open_cube(path)
-    names, wanted = methods.split(","), splits.split(",")
-    check_recipe(recipe, cube)
+    for one in recipes:
+        check_recipe(one, cube)
+    plan = experiment(recipes, path, common.workspace / "runs" / f"compare-{recipe.recipe}")
+    names, wanted = methods.split(",") if methods else everyday(plan, recipes), splits.split(",")
     folds = {split: len(make_folds(split, cube, recipe.target)) for split in wanted}
-    jobs = planned_jobs(names, wanted, seeds, folds)
+    jobs = planned_jobs(plan, names, wanted, seeds, folds)
     if not jobs:
         raise UsageError("none of the methods can be trained under any of the splits", where=f"{methods} / {splits}")
-    plan = experiment(recipe, path, common.workspace / "runs" / f"compare-{recipe.recipe}")
     if common.dry_run:
         return common.emit("compare", {"jobs": [job.slug for job in jobs]}, "\n".join(job.slug for job in jobs))
     until = started + hours * 3600.0 if hours is not None else float("inf")
-    words = f"vadose compare {recipe.recipe} --splits {splits} --methods {methods} --seeds {seeds}"
+    words = f"vadose compare {' '.join(recipe_names)} --splits {splits} --methods {','.join(names)} --seeds {seeds}"
     left = run_jobs(plan, jobs, processes=processes, until=until, progress=common.progress)
     curve_left = _memory(plan, recipe.method.name, processes, until, common) if memory_curve else []
-    return _finish(common, plan, recipe, jobs, [*left, *curve_left], publish_to, words)
+    return _finish(common, plan, recipe, jobs, left, curve_left, publish_to, words)
 
 
 def _ingest(common: Common, recipe_name: str, native: Path) -> None:
@@ -91,7 +93,8 @@ def _finish(
     plan: Experiment,
     recipe: Recipe,
     jobs: list[Job],
-    left: list[Any],
+    left: Left,
+    curve_left: list[str],
     publish_to: Path | None,
     command_line: str,
 ) -> int:
@@ -101,9 +104,14 @@ def _finish(
     folders = [plan.folder, *([publish_to] if publish_to else [])]
     table, partial = publish(
         plan, jobs, folders, product=recipe.recipe, version=recipe.product.version, command=command_line,
-        curve=recipe.method.name,
+        curve=recipe.method.name, refused=left.refused,
     )  # fmt: skip
-    unfinished = [getattr(item, "slug", str(item)) for item in left]
-    result = {"run": str(plan.folder), "complete": not unfinished, "unfinished": unfinished, "partial": partial}
-    tail = f"\nunfinished: {', '.join(unfinished)}; the same command goes on" if unfinished else ""
+    unfinished = [*(job.slug for job in left.unfinished), *curve_left]
+    refused = {job.slug: reason for job, reason in left.refused.items()}
+    result = {
+        "run": str(plan.folder), "complete": not unfinished, "unfinished": unfinished, "partial": partial,
+        "not_applicable": refused,
+    }  # fmt: skip
+    tail = "".join(f"\nnot applicable: {slug}: {reason}" for slug, reason in refused.items())
+    tail += f"\nunfinished: {', '.join(unfinished)}; the same command goes on" if unfinished else ""
     return common.emit("compare", result, table + tail)

@@ -22,17 +22,17 @@ def command(common: Common, recipe_name: str, split: str | None, seeds: int | No
 
     Example: vadose train simulated-atlstm
     """
-    from vadose.producer.cube import open_cube
     from vadose.producer.recipe import load_recipe
+    from vadose.producer.training.inputs import recipe_inputs
     from vadose.producer.training.models import check_recipe, fit_recipe
 
     recipe = load_recipe(recipe_name)
-    cube = open_cube(common.workspace / "cubes" / f"{recipe.cube}.zarr")
+    inputs = recipe_inputs(recipe, common.workspace)
     directory = common.workspace / "models" / recipe.recipe
-    folds = check_recipe(recipe, cube, split)
+    folds = check_recipe(recipe, inputs.cube, split)
     result: dict[str, Any] = {"model": str(directory), "method": recipe.method.name, "split": folds.split}
     if not common.dry_run:
-        ensemble = fit_recipe(recipe, cube, directory, common.progress, split=split, seeds=seeds)
+        ensemble = fit_recipe(recipe, inputs, directory, common.progress, split=split, seeds=seeds)
         result |= {"members": len(ensemble.members), "calibration_factor": round(ensemble.calibration.overall, 4)}
     verb = "would be trained" if common.dry_run else "trained"
     return common.emit("train", result, f"{directory}: {recipe.method.name} {verb} under split {folds.split}")

@@ -7,8 +7,8 @@ import dataclasses
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from vadose.producer.vocabulary import variable
 
 Floats = npt.NDArray[np.float32]
 Days = npt.NDArray[np.datetime64]
+Mask = npt.NDArray[np.bool_]
 ZarrArray = zarr.Array[Any]
 
 CHUNK_DAYS = 92
@@ -37,10 +38,16 @@ class Cube:
 
     Arrays are `(time, cell)` or, for static variables, `(cell)`, float32, missing is NaN.
     Days are UTC days.
+
+    Attributes
+    ----------
+    hidden
+        Daily variables of which some values are kept from the reader: masks (time, cell), see `hiding`.
     """
 
     path: Path
     group: zarr.Group
+    hidden: Mapping[str, Mask] = field(default_factory=dict)
 
     @cached_property
     def grid(self) -> Grid:
@@ -91,7 +98,19 @@ class Cube:
     def read(self, name: str, days: slice = slice(None), cells: slice = slice(None)) -> Floats:
         """A daily variable, (time, cell)."""
         self._require(name)
-        return np.asarray(self._array(name)[days, cells])
+        values = np.asarray(self._array(name)[days, cells])
+        return np.where(self.hidden[name][days, cells], np.float32(np.nan), values) if name in self.hidden else values
+
+    def hiding(self, name: str, mask: Mask) -> Cube:
+        """The same cube in which a daily variable is missing where `mask` says so, (time, cell).
+
+        Whoever is given this cube cannot learn from the hidden values, whatever it reads.
+        """
+        self._require(name)
+        shape = (self.days.size, self.index.size)
+        if mask.shape != shape:
+            raise ValueError(f"a mask of {mask.shape} for a cube of {shape}")
+        return dataclasses.replace(self, hidden={**self.hidden, name: mask | self.hidden.get(name, False)})
 
     def read_static(self, name: str, cells: slice = slice(None)) -> Floats:
         """A static variable, (cell,)."""

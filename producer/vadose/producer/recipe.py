@@ -122,11 +122,22 @@ class Predictors(_Strict):
         return names
 
 
+class Variant(_Strict):
+    """Another method, or the same one with other settings, that a comparison runs beside the recipe's own."""
+
+    method: str
+    settings: dict[str, Any] = {}
+
+
 class MethodSection(_Strict):
-    """Method and its settings; the settings are checked by the method's own model."""
+    """Method and its settings; the settings are checked by the method's own model.
+
+    `variants` are what `vadose compare` also runs, under names of their own.
+    """
 
     name: str
     settings: dict[str, Any] = {}
+    variants: dict[str, Variant] = {}
     ensemble: int = pydantic.Field(default=1, ge=1, le=20)
     seed: int = 0
     split: str = "P1"
@@ -192,13 +203,19 @@ class Waiver(_Strict):
 
 
 class Recipe(_Strict):
-    """A whole recipe."""
+    """A whole recipe.
+
+    `other_cubes` and `stations` name, by the part they play, further cubes and station datasets of the workspace that
+    the method reads.
+    """
 
     recipe: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     format: Literal[1] = 1
     product: Product
     inputs: tuple[InputSource, ...]
     cube: str
+    other_cubes: dict[str, str] = {}
+    stations: dict[str, str] = {}
     target: str
     predictors: Predictors
     method: MethodSection

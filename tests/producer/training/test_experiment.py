@@ -3,16 +3,29 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from vadose.cli.main import run
-from vadose.producer.cube import Cube
-from vadose.producer.methods import method, method_settings
+from vadose.common import UsageError
+from vadose.producer.cube import Cube, open_cube
+from vadose.producer.methods import METHODS, Block, Inputs, Prediction, method, method_settings
+from vadose.producer.methods.linear import Ridge
 from vadose.producer.recipe import Predictors
-from vadose.producer.training.experiment import Experiment, Job, planned_jobs, result_path, run_job, run_jobs
+from vadose.producer.training.experiment import (
+    Contender,
+    Experiment,
+    Job,
+    everyday,
+    experiment,
+    planned_jobs,
+    result_path,
+    run_job,
+    run_jobs,
+)
 from vadose.producer.training.intervals import intervals
 from vadose.producer.training.memory import limited_settings
 from vadose.producer.training.publication import publish
@@ -26,13 +39,21 @@ SMALL = {"hidden": 4, "training": {"steps": 8, "batch": 8, "window_days": 20, "s
 
 @pytest.fixture
 def plan(rainy_cube: Cube, tmp_path: Path) -> Experiment:
-    settings = {"atlstm": SMALL, "lstm": SMALL}
-    return Experiment(rainy_cube.path, TARGET, PREDICTORS, settings, tmp_path / "run", rainy_cube.content_hash)
+    return made(rainy_cube, tmp_path / "run", {"atlstm": SMALL, "lstm": SMALL})
 
 
-def test_plan_has_seeds_on_p1_and_one_seed_a_fold_elsewhere() -> None:
+def made(cube: Cube, folder: Path, settings: dict[str, dict[str, Any]]) -> Experiment:
+    contenders = {one.name: Contender(one.name, settings.get(one.name, {}), PREDICTORS) for one in METHODS}
+    return Experiment(cube.path, TARGET, contenders, folder, cube.content_hash)
+
+
+def test_plan_has_seeds_on_p1_and_one_seed_a_fold_elsewhere(plan: Experiment) -> None:
     jobs = planned_jobs(
-        ["climatology", "persistence", "lstm"], ["P1", "P1-nowcast-1", "P3"], 5, {"P1": 1, "P1-nowcast-1": 1, "P3": 5}
+        plan,
+        ["climatology", "persistence", "lstm"],
+        ["P1", "P1-nowcast-1", "P3"],
+        5,
+        {"P1": 1, "P1-nowcast-1": 1, "P3": 5},
     )
     assert [job.seed for job in jobs if job.method == "lstm" and job.split == "P1"] == [0, 1, 2, 3, 4]
     assert [(job.seed, job.fold) for job in jobs if job.split == "P3"] == [(k, k) for k in range(5)]
@@ -85,12 +106,12 @@ def test_ensemble_of_seeds_is_scored_by_its_mean_prediction(plan: Experiment, ra
 
 def test_finished_jobs_are_not_run_again_and_other_settings_are_other_jobs(plan: Experiment) -> None:
     job = Job("P1", "lstm", 0, 0)
-    assert run_jobs(plan, [job], processes=1, until=time.monotonic() - 1) == [job]
+    assert run_jobs(plan, [job], processes=1, until=time.monotonic() - 1).unfinished == (job,)
     run_job(plan, job)
     before = result_path(plan, job).stat().st_mtime_ns
-    assert run_jobs(plan, [job], processes=1, until=float("inf")) == []
+    assert run_jobs(plan, [job], processes=1, until=float("inf")).unfinished == ()
     assert result_path(plan, job).stat().st_mtime_ns == before
-    other = Experiment(plan.cube, TARGET, PREDICTORS, {"lstm": {**SMALL, "hidden": 5}}, plan.folder, plan.content_hash)
+    other = made(open_cube(plan.cube), plan.folder, {"lstm": {**SMALL, "hidden": 5}})
     assert result_path(other, job) != result_path(plan, job)
 
 
@@ -101,7 +122,7 @@ def test_published_files_say_what_is_partial(plan: Experiment, tmp_path: Path) -
     facts = json.loads((tmp_path / "out" / "skill.json").read_text())
     assert facts["partial"] == ["cell-mean P1 seed 0"]
     assert facts["complete"] is False
-    assert facts["settings"]["ridge"] == {"penalty": 0.001, "maximum_rows": 500_000}
+    assert facts["settings"]["ridge"]["settings"] == {"penalty": 0.001, "maximum_rows": 500_000}
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
     assert set(scores["method"]) == {"ridge"}
     costs = pd.read_parquet(tmp_path / "out" / "costs.parquet")
@@ -161,3 +182,55 @@ def test_calibrated_intervals_cover_what_raw_ones_do_not() -> None:
     assert 0.89 < calibrated.coverage() < 0.92
     assert calibrated.coverage(calibrated.codes == 1) > 0.88
     assert calibrated.width() > raw.width()
+
+
+def test_variants_of_recipes_take_part_under_names_of_their_own(worlds, rainy_cube: Cube, tmp_path: Path) -> None:
+    variants = {"ridge-strong": {"method": "ridge", "settings": {"penalty": 1.0}}}
+    first = recipe_of(worlds, name="atlstm", settings=SMALL, variants=variants)
+    plan = experiment([first, recipe_of(worlds, name="atlstm")], rainy_cube.path, tmp_path)
+    assert plan.contender("ridge-strong").settings == {"penalty": 1.0}
+    assert plan.contender("atlstm").settings == SMALL
+    assert plan.contender(first.recipe).settings == {}
+    assert "lstm" not in everyday(plan, [first])
+    assert {"atlstm", "ridge-strong", "ridge", "cell-mean"} <= set(everyday(plan, [first]))
+    with pytest.raises(UsageError, match="did you mean 'ridge-strong'"):
+        plan.contender("ridge-stronk")
+    with pytest.raises(UsageError, match="one of each"):
+        experiment([first, recipe_of(worlds, target="cci_sm")], rainy_cube.path, tmp_path)
+
+
+def recipe_of(worlds, target: str = TARGET, **method_section: Any) -> Any:
+    section = {"name": "ridge", **method_section}
+    return worlds.small_recipe(cube="rainy", target=target, method=section, predictors=PREDICTORS.model_dump())
+
+
+class Spy(Ridge):
+    """A ridge regression that keeps what it was shown of the target."""
+
+    def __init__(self) -> None:
+        self.shown: list[np.ndarray] = []
+
+    def fit(self, inputs: Inputs, fold: Any, settings: Any, **more: Any) -> Any:
+        self.shown.append(inputs.cube.read(TARGET))
+        model, shown = super().fit(inputs, fold, settings, **more), self.shown
+
+        class Watched:
+            def predict(self, block: Block) -> Prediction:
+                shown.append(block.cube.read(TARGET))
+                return model.predict(block)
+
+        return Watched()
+
+
+@pytest.mark.parametrize("split", ["P1", "P1-nowcast-1", "P3", "P6-15d"])
+def test_no_method_is_shown_a_value_that_is_not_for_training(
+    plan: Experiment, rainy_cube: Cube, monkeypatch: pytest.MonkeyPatch, split: str
+) -> None:
+    spy = Spy()
+    monkeypatch.setattr("vadose.producer.training.experiment.method", lambda name: spy)
+    run_job(plan, Job(split, "ridge", 0, 0))
+    raw = rainy_cube.read(TARGET)
+    visible = np.where(make_folds(split, rainy_cube, TARGET)[0].mask("train"), raw, np.nan)
+    np.testing.assert_array_equal(spy.shown[0], visible)
+    # Only a nowcast may read the target in the test period.
+    np.testing.assert_array_equal(spy.shown[1], raw if split == "P1-nowcast-1" else visible)

@@ -12,9 +12,10 @@ import pytest
 from vadose.cli.main import run
 from vadose.common import InputError, UsageError
 from vadose.producer.cube import Cube
-from vadose.producer.methods import Block
+from vadose.producer.methods import Block, Inputs
 from vadose.producer.recipe import Predictors, Recipe
 from vadose.producer.training import fit_recipe, load_model, models
+from vadose.producer.uncertainty import Ensemble
 
 SETTINGS = {"hidden": 8, "past_days": 30, "training": {"steps": 60, "batch": 16, "window_days": 30, "spin_up_days": 5}}
 
@@ -22,6 +23,10 @@ SETTINGS = {"hidden": 8, "past_days": 30, "training": {"steps": 60, "batch": 16,
 @pytest.fixture(scope="module")
 def recipe(worlds) -> Recipe:
     return make_recipe(worlds)
+
+
+def fit(recipe: Recipe, cube: Cube, directory: Path) -> Ensemble:
+    return fit_recipe(recipe, Inputs({"main": cube}, recipe.target, recipe.predictors), directory)
 
 
 def make_recipe(worlds, **changes: Any) -> Recipe:
@@ -34,7 +39,7 @@ def make_recipe(worlds, **changes: Any) -> Recipe:
 @pytest.fixture(scope="module")
 def directory(recipe: Recipe, rainy_cube: Cube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("models") / "small-world"
-    fit_recipe(recipe, rainy_cube, target)
+    fit(recipe, rainy_cube, target)
     return target
 
 
@@ -62,7 +67,7 @@ def test_model_directory_says_what_was_used_for_what(directory: Path, rainy_cube
 
 
 def test_loaded_model_predicts_like_the_trained_one(recipe: Recipe, directory: Path, rainy_cube: Cube) -> None:
-    trained, loaded = fit_recipe(recipe, rainy_cube, directory), load_model(directory, recipe.predictors)
+    trained, loaded = fit(recipe, rainy_cube, directory), load_model(directory, recipe.predictors)
     block = Block(rainy_cube, slice(215, 260), slice(0, 60))
     mine, again = trained.predict(block), loaded.predict(block)
     np.testing.assert_array_equal(mine.mean, again.mean)
@@ -84,10 +89,10 @@ def test_killed_training_of_a_recipe_ends_with_the_same_bytes(
     target = tmp_path / "small-world"
     monkeypatch.setattr(models, "_calibration", dying)
     with pytest.raises(KeyboardInterrupt):
-        fit_recipe(recipe, rainy_cube, target)
+        fit(recipe, rainy_cube, target)
     assert not target.exists()
     monkeypatch.undo()
-    fit_recipe(recipe, rainy_cube, target)
+    fit(recipe, rainy_cube, target)
     assert contents(target) == contents(directory)
     assert [path.name for path in tmp_path.iterdir()] == ["small-world"]
 
@@ -100,7 +105,7 @@ def test_model_of_other_predictors_is_refused(directory: Path) -> None:
 
 def test_changed_weights_are_refused(recipe: Recipe, rainy_cube: Cube, tmp_path: Path) -> None:
     quick = recipe.model_copy(update={"method": recipe.method.model_copy(update={"name": "cell-mean", "settings": {}})})
-    fit_recipe(quick, rainy_cube, tmp_path / "m")
+    fit(quick, rainy_cube, tmp_path / "m")
     path = next((tmp_path / "m").rglob("table.safetensors"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match="was changed"):
@@ -116,7 +121,7 @@ def test_missing_model_tells_how_to_make_one(tmp_path: Path) -> None:
 def test_other_methods_make_models_too(worlds, rainy_cube: Cube, tmp_path: Path, name: str) -> None:
     settings = {"maximum_trees": 20} if name == "xgboost" else {}
     recipe = make_recipe(worlds, name=name, settings=settings, ensemble=1)
-    fit_recipe(recipe, rainy_cube, tmp_path / "m")
+    fit(recipe, rainy_cube, tmp_path / "m")
     prediction = load_model(tmp_path / "m", recipe.predictors).predict(Block(rainy_cube, slice(100, 130), slice(0, 60)))
     assert np.isfinite(prediction.uncertainty[np.isfinite(prediction.mean)]).all()
     assert (prediction.uncertainty[np.isfinite(prediction.mean)] > 0).mean() > 0.9
@@ -124,10 +129,10 @@ def test_other_methods_make_models_too(worlds, rainy_cube: Cube, tmp_path: Path,
 
 def test_wrong_settings_and_predictors_are_refused_before_any_work(worlds, rainy_cube: Cube, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'hidden'"):
-        fit_recipe(make_recipe(worlds, settings={"hiden": 3}), rainy_cube, tmp_path / "m")
+        fit(make_recipe(worlds, settings={"hiden": 3}), rainy_cube, tmp_path / "m")
     other = worlds.small_recipe(method={"name": "lstm"}, predictors={"daily": ["era5_sm"]})
     with pytest.raises(InputError, match="no variable 'era5_sm'"):
-        fit_recipe(other, rainy_cube, tmp_path / "m")
+        fit(other, rainy_cube, tmp_path / "m")
 
 
 def test_train_command_trains_and_tells_where(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -33,6 +33,10 @@ class Inputs:
     def cube(self) -> Cube:
         """The main cube."""
         return self.cubes["main"]
+
+    def hiding(self, mask: npt.NDArray[np.bool_]) -> Inputs:
+        """The same inputs with the target missing where `mask` says so, (time, cell)."""
+        return replace(self, cubes={**self.cubes, "main": self.cube.hiding(self.target, mask)})
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,24 @@ class Model(Protocol):
 class Method(Protocol):
     """A way to predict soil moisture.
 
-    `needs_own_history` says whether a cell must have been seen in training.
+    Attributes
+    ----------
+    needs_own_history
+        Whether a cell must have been seen in training.
+    seeded
+        Whether the seed changes the fit.
+    costly
+        Whether a comparison runs it after the cheap ones.
+    splits
+        The only splits that it is made for, such as the nowcasts; `None` for all.
     """
 
     name: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
     needs_own_history: ClassVar[bool]
+    seeded: ClassVar[bool]
+    costly: ClassVar[bool]
+    splits: ClassVar[tuple[str, ...] | None]
 
     def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
             progress: Progress = silent) -> Model:  # fmt: skip

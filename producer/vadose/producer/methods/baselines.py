@@ -112,6 +112,9 @@ class CellMean:
     name: ClassVar[str] = "cell-mean"
     settings_type: ClassVar[type[Settings]] = MeanSettings
     needs_own_history: ClassVar[bool] = False
+    seeded: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
+    splits: ClassVar[tuple[str, ...] | None] = None
 
     def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
             progress: Progress = silent) -> TableModel:  # fmt: skip
@@ -133,6 +136,9 @@ class Climatology:
     name: ClassVar[str] = "climatology"
     settings_type: ClassVar[type[Settings]] = ClimatologySettings
     needs_own_history: ClassVar[bool] = True
+    seeded: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
+    splits: ClassVar[tuple[str, ...] | None] = None
 
     def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
             progress: Progress = silent) -> TableModel:  # fmt: skip
@@ -164,6 +170,9 @@ class Persistence:
     name: ClassVar[str] = "persistence"
     settings_type: ClassVar[type[Settings]] = PersistenceSettings
     needs_own_history: ClassVar[bool] = True
+    seeded: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
+    splits: ClassVar[tuple[str, ...] | None] = ("P1-nowcast-1",)
 
     def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
             progress: Progress = silent) -> PersistenceModel:  # fmt: skip

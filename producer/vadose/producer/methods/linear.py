@@ -68,6 +68,9 @@ class Ridge:
     name: ClassVar[str] = "ridge"
     settings_type: ClassVar[type[Settings]] = RidgeSettings
     needs_own_history: ClassVar[bool] = False
+    seeded: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
+    splits: ClassVar[tuple[str, ...] | None] = None
 
     def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
             progress: Progress = silent) -> RidgeModel:  # fmt: skip

@@ -158,6 +158,9 @@ class RecurrentMethod:
     name: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
     needs_own_history: ClassVar[bool] = False
+    seeded: ClassVar[bool] = True
+    costly: ClassVar[bool] = True
+    splits: ClassVar[tuple[str, ...] | None] = None
 
     def attention(self, settings: RecurrentSettings) -> int:
         """Number of states that attention pools; 0 for none."""

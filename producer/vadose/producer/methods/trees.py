@@ -70,6 +70,9 @@ class Xgboost:
     name: ClassVar[str] = "xgboost"
     settings_type: ClassVar[type[Settings]] = XgboostSettings
     needs_own_history: ClassVar[bool] = False
+    seeded: ClassVar[bool] = True
+    costly: ClassVar[bool] = False
+    splits: ClassVar[tuple[str, ...] | None] = None
 
     def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
             progress: Progress = silent) -> TreesModel:  # fmt: skip

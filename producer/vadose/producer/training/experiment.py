@@ -17,21 +17,16 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
+from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_file, write_json
 from vadose.producer.cube import Cube, open_cube
-from vadose.producer.methods import Block, Inputs, Model, method, method_settings
-from vadose.producer.recipe import Predictors, Recipe
+from vadose.producer.methods import METHODS, Block, Inputs, Method, Model, Settings, method, method_settings
+from vadose.producer.recipe import Predictors, Recipe, unknown_word
 from vadose.producer.training.dataset import cell_slices
-from vadose.producer.training.splits import Fold, make_folds
+from vadose.producer.training.splits import NOWCASTS, UNSEEN_CELLS, Fold, make_folds
 
 Floats = npt.NDArray[np.float32]
 
-DEEP = ("atlstm", "lstm")
 SEVERAL_SEEDS = ("P1", "P1-purged")
-# A method whose features are past values of the target is a nowcast and has its own column.
-NOWCASTS = {"persistence": "P1-nowcast-1"}
-UNSEEN_CELLS = ("P2", "P3", "P4", "P5")
-RATE_DAYS = 64
 
 
 @dataclass(frozen=True, order=True)
@@ -50,61 +45,124 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Contender:
+    """What is compared under one name: a method with its settings and predictors."""
+
+    method: str
+    settings: Mapping[str, Any]
+    predictors: Predictors
+
+    @property
+    def chosen(self) -> Method:
+        """The method."""
+        return method(self.method)
+
+    @property
+    def checked(self) -> Settings:
+        """All settings, defaults included."""
+        return method_settings(self.chosen, self.settings)
+
+    def runs(self, split: str) -> bool:
+        """Whether a split makes sense: nowcasts stand apart, and a cell's own past says nothing of unseen cells."""
+        if self.chosen.splits is not None:
+            return split in self.chosen.splits
+        return split not in NOWCASTS and not (self.chosen.needs_own_history and split in UNSEEN_CELLS)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """What all jobs share; small enough to travel to another process."""
 
     cube: Path
     target: str
-    predictors: Predictors
-    settings: Mapping[str, Mapping[str, Any]]
+    contenders: Mapping[str, Contender]
     folder: Path
     content_hash: str
     threads: int = 1
 
+    def contender(self, name: str) -> Contender:
+        """What is compared under a name; an unknown name is a `UsageError` that names the nearest."""
+        if name not in self.contenders:
+            raise UsageError(unknown_word(name, self.contenders, "method or variant"))
+        return self.contenders[name]
+
     def key(self, name: str) -> str:
         """Short hash of all that decides the results of a method; results of other inputs are not taken for these."""
-        chosen = method(name)
+        contender = self.contender(name)
         known = {
-            "settings": method_settings(chosen, self.settings.get(name, {})).model_dump(mode="json"),
-            "predictors": self.predictors.model_dump(mode="json"), "target": self.target, "cube": self.content_hash,
+            "settings": contender.checked.model_dump(mode="json"),
+            "predictors": contender.predictors.model_dump(mode="json"),
+            "target": self.target, "cube": self.content_hash,
         }  # fmt: skip
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def experiment(recipe: Recipe, cube: Path, folder: Path) -> Experiment:
-    """The experiment of a recipe: its method with its settings, networks of the same training, the rest untuned.
+def experiment(recipes: Sequence[Recipe], cube: Path, folder: Path) -> Experiment:
+    """The experiment of some recipes of one cube and target.
 
-    The plain LSTM gets the settings of the recipe's AtLSTM without its attention, so that structure is compared.
+    Each recipe gives its method and its variants, under the method's name or the variant's, with its predictors; where
+    two recipes have one method, the later one goes by the name of its recipe. All other methods take part untuned, with
+    the predictors of the first recipe.
+
+    Raises
+    ------
+    UsageError
+        Where the recipes have not one cube and one target.
     """
-    own = dict(recipe.method.settings)
-    plain = {key: value for key, value in own.items() if key != "attention_days"}
-    settings = {recipe.method.name: own, **({"lstm": plain} if recipe.method.name == "atlstm" else {})}
-    return Experiment(cube, recipe.target, recipe.predictors, settings, folder, open_cube(cube).content_hash)
+    first = recipes[0]
+    for recipe in recipes[1:]:
+        if (recipe.cube, recipe.target) != (first.cube, first.target):
+            raise UsageError(f"{recipe.recipe} has cube {recipe.cube!r} and target {recipe.target!r}",
+                             why=f"{first.recipe} has {first.cube!r} and {first.target!r}; a comparison has one of each",
+                             next="compare recipes of one benchmark")  # fmt: skip
+    found: dict[str, Contender] = {}
+    for recipe in recipes:
+        own, predictors = recipe.method, recipe.predictors
+        found[own.name if own.name not in found else recipe.recipe] = Contender(own.name, own.settings, predictors)
+        for name, variant in own.variants.items():
+            found[name] = Contender(variant.method, variant.settings, predictors)
+    rest = {known.name: Contender(known.name, {}, first.predictors) for known in METHODS if known.name not in found}
+    return Experiment(cube, first.target, {**found, **rest}, folder, open_cube(cube).content_hash)
 
 
-def planned_jobs(methods: Sequence[str], splits: Sequence[str], seeds: int, folds: Mapping[str, int]) -> list[Job]:
+def everyday(plan: Experiment, recipes: Sequence[Recipe]) -> list[str]:
+    """The contenders that a comparison runs unless told otherwise: those of the recipes, and all cheap methods."""
+    own = {name for recipe in recipes for name in (recipe.method.name, recipe.recipe, *recipe.method.variants)}
+    return [name for name, one in plan.contenders.items() if name in own or not one.chosen.costly]
+
+
+def planned_jobs(
+    plan: Experiment, names: Sequence[str], splits: Sequence[str], seeds: int, folds: Mapping[str, int]
+) -> list[Job]:
     """All jobs, the cheap ones of each split first.
 
     Several seeds on P1 for methods that have any randomness; elsewhere one seed a fold, another in every fold.
-    Methods that need a cell's own past are left out where test cells are unseen.
     """
+    order = sorted(names, key=lambda name: (plan.contender(name).chosen.costly, plan.contender(name).chosen.seeded))
     jobs = []
     for split in splits:
-        for name in sorted(methods, key=lambda name: (name in DEEP, name == "xgboost", list(methods).index(name))):
-            if method(name).needs_own_history and split in UNSEEN_CELLS:
+        for name in order:
+            contender = plan.contender(name)
+            if not contender.runs(split):
                 continue
-            if (name in NOWCASTS) != (split in NOWCASTS.values()):
-                continue
-            several = split in SEVERAL_SEEDS and name in (*DEEP, "xgboost")
+            several = split in SEVERAL_SEEDS and contender.chosen.seeded
             pairs = [(k, 0) for k in range(seeds)] if several else [(k, k) for k in range(folds[split])]
             jobs += [Job(split, name, seed, fold) for seed, fold in pairs]
     return jobs
 
 
+@dataclass(frozen=True)
+class Left:
+    """Jobs without a result: those still to be run, and those that the cube does not allow, with the reason."""
+
+    unfinished: tuple[Job, ...]
+    refused: Mapping[Job, str]
+
+
 def run_jobs(
     plan: Experiment, jobs: Iterable[Job], *, processes: int, until: float, progress: Progress = silent
-) -> list[Job]:
-    """Run the jobs that have no result yet, and return those that have none in the end.
+) -> Left:
+    """Run the jobs that have no result yet, and return what has none in the end.
 
     Parameters
     ----------
@@ -113,6 +171,7 @@ def run_jobs(
     until
         Time of `time.monotonic()` after which no job is begun.
     """
+    refused: dict[Job, str] = {}
     waiting = [job for job in jobs if not result_path(plan, job).is_file()]
     with progress.step("compare", len(waiting)) as bar, workers(processes) as pool:
         running: dict[Future[float], Job] = {}
@@ -126,9 +185,14 @@ def run_jobs(
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 job = running.pop(future)
-                bar.advance(1, f"{job.slug} {future.result():.0f} s")
-                progress.say(f"{job.slug}: {future.result():.1f} s")
-    return [job for job in waiting if not result_path(plan, job).is_file()]
+                try:
+                    note = f"{future.result():.1f} s"
+                except (InputError, UsageError) as error:
+                    note = refused[job] = str(error)
+                bar.advance(1, job.slug)
+                progress.say(f"{job.slug}: {note}")
+    without = [job for job in waiting if not result_path(plan, job).is_file()]
+    return Left(tuple(job for job in without if job not in refused), refused)
 
 
 @contextmanager
@@ -146,21 +210,20 @@ def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
 def run_job(plan: Experiment, job: Job) -> float:
     """Fit, predict the test fold, write the result; returns the seconds of the fit."""
     limit_threads(plan.threads)
-    cube = open_cube(plan.cube)
-    inputs = Inputs({"main": cube}, plan.target, plan.predictors)
+    cube, contender = open_cube(plan.cube), plan.contender(job.method)
     fold = make_folds(job.split, cube, plan.target)[job.fold]
-    chosen = method(job.method)
-    settings = method_settings(chosen, plan.settings.get(job.method, {}))
+    inputs = Inputs({"main": cube}, plan.target, contender.predictors).hiding(fold.unseen())
     checkpoint = plan.folder / "checkpoints" / f"{job.slug}.safetensors"
     clock = plan.folder / "checkpoints" / f"{job.slug}.json"
     before = float(read_json(clock)) if clock.is_file() and checkpoint.is_file() else 0.0
     started = time.perf_counter()
     try:
-        model = chosen.fit(inputs, fold, settings, seed=job.seed, checkpoint=checkpoint)
+        model = contender.chosen.fit(inputs, fold, contender.checked, seed=job.seed, checkpoint=checkpoint)
     finally:
         seconds = before + time.perf_counter() - started
         write_json(clock, seconds)
-    write_result(plan, job, model, cube, fold, seconds)
+    # A nowcast reads the target up to its latency, in the test period too; nothing else sees a test value.
+    write_result(plan, job, model, cube if job.split in NOWCASTS else inputs.cube, fold, seconds)
     checkpoint.unlink(missing_ok=True)
     clock.unlink(missing_ok=True)
     return seconds

@@ -15,7 +15,7 @@ import torch
 
 from vadose.common import Progress, silent, whole_file
 from vadose.producer.cube import Cube, open_cube
-from vadose.producer.methods import Inputs, method, method_settings
+from vadose.producer.methods import Inputs, method
 from vadose.producer.methods.recurrent import RecurrentModel, RecurrentSettings
 from vadose.producer.training.curves import curve_row
 from vadose.producer.training.experiment import Experiment, limit_threads, workers
@@ -80,14 +80,14 @@ def run_points(plan: Experiment, name: str, points: Sequence[Point], until: floa
         return 0
     limit_threads(plan.threads)
     cube = open_cube(plan.cube)
-    inputs = Inputs({"main": cube}, plan.target, plan.predictors)
+    contender = plan.contender(name)
     fold = make_folds(SPLIT, cube, plan.target)[0]
-    chosen = method(name)
-    settings = method_settings(chosen, plan.settings.get(name, {}))
+    inputs = Inputs({"main": cube}, plan.target, contender.predictors).hiding(fold.unseen())
+    settings = contender.checked
     assert isinstance(settings, RecurrentSettings), f"{name} has no memory to limit"
     limited = limited_settings(settings, min(points[0].days, settings.training.window_days))
     checkpoint = plan.folder / "checkpoints" / f"memory-{points[0].days}-{plan.key(name)}.safetensors"
-    model = chosen.fit(inputs, fold, limited, seed=SEED, checkpoint=checkpoint)
+    model = contender.chosen.fit(inputs, fold, limited, seed=SEED, checkpoint=checkpoint)
     assert isinstance(model, RecurrentModel), f"{name} has no memory to limit"
     for point in points:
         mean = predict_limited(model, cube, fold, plan.target, point.days)

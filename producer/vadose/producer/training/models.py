@@ -33,7 +33,7 @@ from vadose.producer.recipe import Predictors, Recipe
 from vadose.producer.training.card import model_card
 from vadose.producer.training.curves import write_diagnostics
 from vadose.producer.training.dataset import Encoder, cell_slices, fit_encoder
-from vadose.producer.training.splits import Fold, blocks, make_folds
+from vadose.producer.training.splits import NOWCASTS, Fold, blocks, make_folds
 from vadose.producer.uncertainty import (
     BLOCK_DAYS,
     UNCALIBRATED,
@@ -51,16 +51,16 @@ CALIBRATION_SHARE = 0.2
 LIBRARIES = ("numpy", "torch", "xgboost-cpu", "safetensors", "zarr")
 
 
-def fit_recipe(recipe: Recipe, cube: Cube, directory: Path, progress: Progress = silent, *, split: str | None = None,
-               seeds: int | None = None) -> Ensemble:  # fmt: skip
+def fit_recipe(recipe: Recipe, inputs: Inputs, directory: Path, progress: Progress = silent, *,
+               split: str | None = None, seeds: int | None = None) -> Ensemble:  # fmt: skip
     """Train the recipe's ensemble, calibrate it and write `directory`; a finished one of the same inputs is kept.
 
     A run that was stopped goes on from its last checkpoint and ends with the same bytes.
 
     Parameters
     ----------
-    recipe, cube
-        What to train, and on what.
+    recipe, inputs
+        What to train, and on what (`recipe_inputs`).
     directory
         `models/<recipe>/`; checkpoints and finished members of an unfinished run lie beside it.
     split, seeds
@@ -68,19 +68,22 @@ def fit_recipe(recipe: Recipe, cube: Cube, directory: Path, progress: Progress =
     """
     chosen = method(recipe.method.name)
     settings = method_settings(chosen, recipe.method.settings, where=f"{recipe.recipe}: method.settings")
-    inputs = Inputs({"main": cube}, recipe.target, recipe.predictors)
+    cube = inputs.cube
     fold = check_recipe(recipe, cube, split)
     numbers = [recipe.method.seed + k for k in range(seeds or recipe.method.ensemble)]
-    identity = _identity(recipe, cube, fold, settings, numbers)
+    identity = _identity(recipe, inputs, fold, settings, numbers)
     if (directory / MODEL).is_file() and read_json(directory / MODEL).get("identity") == identity:
         progress.say(f"model {recipe.recipe} is finished")
         return load_model(directory)
     work = directory.with_name(f".{directory.name}.work")
     _open_work(work, identity)
-    members = spread(lambda seed: _member(chosen, inputs, fold, settings, seed, work, progress), numbers)
+    # Neither a fit nor a prediction for the calibration sees a value of the target that is not for training.
+    visible = inputs.hiding(fold.unseen())
+    members = spread(lambda seed: _member(chosen, visible, fold, settings, seed, work, progress), numbers)
     encoder = fit_encoder(cube, recipe.predictors, fold)
     progress.say("calibrate")
-    calibration, metrics = _calibration(members, encoder, inputs, fold)
+    observed = cube if fold.split in NOWCASTS else visible.cube
+    calibration, metrics = _calibration(members, encoder, inputs, observed, fold)
     ensemble = Ensemble(tuple(members), calibration, encoder, _support(inputs, fold, encoder))
     with whole_directory(directory) as part:
         _write(part, ensemble, recipe, settings, fold, cube, numbers, metrics, identity)
@@ -136,11 +139,13 @@ def load_model(directory: Path, predictors: Predictors | None = None) -> Ensembl
     )
 
 
-def _identity(recipe: Recipe, cube: Cube, fold: Fold, settings: Settings, seeds: list[int]) -> str:
+def _identity(recipe: Recipe, inputs: Inputs, fold: Fold, settings: Settings, seeds: list[int]) -> str:
     known = {
         "format": FORMAT, "method": recipe.method.name, "settings": settings.model_dump(mode="json"), "seeds": seeds,
         "predictors": recipe.predictors.model_dump(mode="json"), "target": recipe.target,
-        "cube": cube.content_hash, "ledger": fold.ledger(), "versions": _versions(),
+        "cube": inputs.cube.content_hash, "ledger": fold.ledger(), "versions": _versions(),
+        "others": {part: cube.content_hash for part, cube in inputs.cubes.items() if part != "main"},
+        "stations": {part: file_sha256(path) for part, path in inputs.stations.items()},
     }  # fmt: skip
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
@@ -181,9 +186,12 @@ def _member(
 
 
 def _calibration(
-    members: list[Model], encoder: Encoder, inputs: Inputs, fold: Fold
+    members: list[Model], encoder: Encoder, inputs: Inputs, seen: Cube, fold: Fold
 ) -> tuple[Calibration, dict[str, Any]]:
-    """Conformal factors from the calibration blocks, and what the ensemble scores there before and after."""
+    """Conformal factors from the calibration blocks, and what the ensemble scores there before and after.
+
+    `seen` is the cube that the members predict from.
+    """
     mask = fold.mask("calibrate")
     cube = inputs.cube
     if not mask.any():
@@ -199,7 +207,7 @@ def _calibration(
         chosen = mask[span, cells]
         if not chosen.any():
             continue
-        combined, _ = predict_ensemble(members, encoder, Block(cube, span, cells))
+        combined, _ = predict_ensemble(members, encoder, Block(seen, span, cells))
         error = cube.read(inputs.target, span, cells) - combined.mean
         chosen &= np.isfinite(error) & (combined.deviation > 0)
         scores.append((np.abs(error) / np.where(chosen, combined.deviation, 1.0))[chosen].astype(np.float64))

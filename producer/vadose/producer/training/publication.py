@@ -7,13 +7,12 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vadose.common import write_json
 from vadose.producer.cube import open_cube
-from vadose.producer.methods import method, method_settings
 from vadose.producer.training.curves import write_curves
 from vadose.producer.training.experiment import Experiment, Job
 from vadose.producer.training.memory import all_points, memory_rows
@@ -21,19 +20,24 @@ from vadose.producer.training.scores import cost_table, headline, read_truth, sc
 
 
 def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, product: str, version: str,
-            command: str, curve: str) -> tuple[str, list[str]]:  # fmt: skip
+            command: str, curve: str, refused: Mapping[Job, str] | None = None) -> tuple[str, list[str]]:  # fmt: skip
     """Write `scores.parquet`, `costs.parquet`, `memory.parquet` and `skill.json` into every folder.
 
-    `curve` is the method of the memory curve. Returns the headline table as text, and what is unfinished.
+    `curve` is the method of the memory curve; `refused` are jobs that the cube does not allow. Returns the headline
+    table as text, and what is unfinished.
     """
     truth = read_truth(open_cube(plan.cube), plan.target)
+    reasons = {(job.method, job.split): reason for job, reason in (refused or {}).items()}
+    jobs = [job for job in jobs if (job.method, job.split) not in reasons]
     table, partial = score_table(truth, plan, jobs, product=product, version=version)
     points = all_points(plan, curve)
     costs = cost_table(plan, jobs)
     facts = {
         "command": command, "commit": commit(), "date": last_change(plan.folder), "machine": machine(),
         "benchmark": benchmark(truth.cube.content_hash, plan, truth.values.shape[1]), "complete": not partial,
-        "partial": partial, "settings": used_settings(plan, jobs), "near_constant_cells": near_constant(truth),
+        "partial": partial,
+        "not_applicable": [{"method": m, "split": s, "reason": reasons[m, s]} for m, s in sorted(reasons)],
+        "settings": used_settings(plan, jobs), "near_constant_cells": near_constant(truth),
         "memory_curve_complete": all(point.done for point in points),
     }  # fmt: skip
     for folder in folders:
@@ -49,14 +53,19 @@ def benchmark(content_hash: str, plan: Experiment, cells: int) -> dict[str, Any]
     """What was learnt from what."""
     return {
         "cube": plan.cube.stem, "content_hash": content_hash, "cells": cells, "target": plan.target,
-        "predictors": plan.predictors.model_dump(mode="json"),
     }  # fmt: skip
 
 
 def used_settings(plan: Experiment, jobs: Sequence[Job]) -> dict[str, Any]:
-    """All settings of every method, defaults included."""
-    names = sorted({job.method for job in jobs})
-    return {n: method_settings(method(n), plan.settings.get(n, {})).model_dump(mode="json") for n in names}
+    """Method, predictors and all settings of every contender, defaults included."""
+    found = {name: plan.contender(name) for name in sorted({job.method for job in jobs})}
+    return {
+        name: {
+            "method": one.method, "predictors": one.predictors.model_dump(mode="json"),
+            "settings": one.checked.model_dump(mode="json"),
+        }
+        for name, one in found.items()
+    }  # fmt: skip
 
 
 def near_constant(truth: Any) -> list[dict[str, float]]:

@@ -22,7 +22,10 @@ Role = Literal["train", "fit", "tune", "calibrate", "test"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 GAP_SPLITS = tuple(f"P6-{kind}" for kind in GAP_KINDS)
-SPLITS = ("P0", "P1", "P1-purged", "P1-nowcast-1", "P1-nowcast-3", "P2", "P3", "P4", "P5", *GAP_SPLITS)
+NOWCASTS = ("P1-nowcast-1", "P1-nowcast-3")
+# Splits that test cells of which nothing was trained on.
+UNSEEN_CELLS = ("P2", "P3", "P4", "P5")
+SPLITS = ("P0", "P1", "P1-purged", *NOWCASTS, *UNSEEN_CELLS, *GAP_SPLITS)
 
 FOLDS = 5
 YEAR_DAYS = 365
@@ -59,6 +62,10 @@ class Fold:
         """Where values of the target may be used in a role, (time, cell)."""
         product = self.dates[role][:, None] & self.cells[role][None, :]
         return product if self.points is None else product & self.points[role]
+
+    def unseen(self) -> Mask:
+        """Where nothing may be learnt from the target, (time, cell): all that is not for training."""
+        return ~self.mask("train")
 
     def whole(self) -> Fold:
         """The same fold without an inner split: everything of `train` is for fitting."""
