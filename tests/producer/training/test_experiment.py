@@ -195,7 +195,7 @@ def test_variants_of_recipes_take_part_under_names_of_their_own(worlds, rainy_cu
     assert {"atlstm", "ridge-strong", "ridge", "cell-mean"} <= set(everyday(plan, [first]))
     with pytest.raises(UsageError, match="did you mean 'ridge-strong'"):
         plan.contender("ridge-stronk")
-    with pytest.raises(UsageError, match="one of each"):
+    with pytest.raises(UsageError, match="one is needed"):
         experiment([first, recipe_of(worlds, target="cci_sm")], rainy_cube.path, tmp_path)
 
 

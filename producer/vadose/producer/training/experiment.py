@@ -113,7 +113,7 @@ def experiment(recipes: Sequence[Recipe], cube: Path, folder: Path) -> Experimen
     for recipe in recipes[1:]:
         if (recipe.cube, recipe.target) != (first.cube, first.target):
             raise UsageError(f"{recipe.recipe} has cube {recipe.cube!r} and target {recipe.target!r}",
-                             why=f"{first.recipe} has {first.cube!r} and {first.target!r}; a comparison has one of each",
+                             why=f"{first.recipe} has {first.cube!r} and {first.target!r}; one is needed",
                              next="compare recipes of one benchmark")  # fmt: skip
     found: dict[str, Contender] = {}
     for recipe in recipes:
