@@ -8,8 +8,10 @@ import pytest
 
 from vadose.common import InputError
 from vadose.validation.audit import Ledger, global_index, ledger_of, seen, station_labels
-from vadose.validation.matching import cell_reference, clusters, match, station_reference, trimmed
+from vadose.validation.matching import match
+from vadose.validation.placing import clusters
 from vadose.validation.products import open_product
+from vadose.validation.references import cell_reference, station_reference, trimmed
 from vadose.validation.stations import open_stations, read_stations
 
 LAT, LON = np.array([42.0, 41.0, 40.0]), np.array([-100.0, -99.0, -98.0])

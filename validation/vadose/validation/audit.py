@@ -16,7 +16,7 @@ import pandas as pd
 from vadose.common import InputError, read_json
 from vadose.validation.cards import Card
 from vadose.validation.geometry import AnyGeometry, distance_km
-from vadose.validation.matching import Reference
+from vadose.validation.references import Reference
 
 Booleans = npt.NDArray[np.bool_]
 

@@ -11,7 +11,8 @@ import pandas as pd
 from vadose.statistics.aggregates import FEWEST_CLUSTERS
 from vadose.validation.gates import Evidence, Hidden, NetworkTrend
 from vadose.validation.products import Product
-from vadose.validation.suite import CLIMATOLOGY, Suite, Tables
+from vadose.validation.suite import CLIMATOLOGY, Suite
+from vadose.validation.tables import Tables
 
 _MISSION = re.compile(r"era5|smap", re.IGNORECASE)
 CORE = "core"

@@ -22,7 +22,8 @@ from vadose.validation.maps import MapComparison
 from vadose.validation.products import Product
 from vadose.validation.relations import IN_SITU, Relation
 from vadose.validation.stability import stability, yearly_trends
-from vadose.validation.suite import CLIMATOLOGY, Suite, Tables
+from vadose.validation.suite import CLIMATOLOGY, Suite
+from vadose.validation.tables import Tables
 
 Floats = npt.NDArray[np.float64]
 

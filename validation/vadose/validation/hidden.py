@@ -11,9 +11,11 @@ from vadose.common import InputError, Progress, UsageError
 from vadose.validation import comparisons
 from vadose.validation.comparisons import Pair
 from vadose.validation.gates import Hidden
-from vadose.validation.matching import Matched, Reference, clusters, match, read_cells, trimmed
+from vadose.validation.matching import Matched, match, read_cells
 from vadose.validation.network import Network
+from vadose.validation.placing import clusters
 from vadose.validation.products import Product, open_product
+from vadose.validation.references import Reference, trimmed
 from vadose.validation.settings import Settings
 from vadose.validation.suite import Suite
 

@@ -14,9 +14,9 @@ from vadose.validation.evidence import evidence_of
 from vadose.validation.gates import verdict
 from vadose.validation.hidden import hidden_values
 from vadose.validation.maps import MapComparison, compare_maps, window_of
-from vadose.validation.matching import Reference, cell_reference, station_references
 from vadose.validation.opening import Opened, open_all
 from vadose.validation.products import Product
+from vadose.validation.references import Reference, cell_reference, station_references
 from vadose.validation.run_files import Results, write_run
 from vadose.validation.settings import STATIONS, Settings
 from vadose.validation.sources import (
@@ -32,7 +32,8 @@ from vadose.validation.sources import (
     taken,
 )
 from vadose.validation.stations import open_stations
-from vadose.validation.suite import MANY_CELLS, Tables, evaluate
+from vadose.validation.suite import MANY_CELLS, evaluate
+from vadose.validation.tables import Tables
 
 
 def finished(out: Path, opened: Opened) -> dict[str, Any] | None:

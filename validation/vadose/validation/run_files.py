@@ -20,7 +20,7 @@ from vadose.validation.facts import FACT_COLUMNS
 from vadose.validation.further import Further
 from vadose.validation.matching import Matched
 from vadose.validation.opening import Opened, version_of
-from vadose.validation.suite import Tables
+from vadose.validation.tables import Tables
 
 LIBRARIES = ("numpy", "numba", "pandas", "pyarrow", "scipy", "xarray", "netCDF4", "zarr")
 

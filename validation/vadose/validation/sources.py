@@ -14,15 +14,10 @@ import pandas as pd
 from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
 from vadose.validation.extraction import Series, extract, file_days, pieces_of, windows_of
 from vadose.validation.maps import Take
-from vadose.validation.matching import (
-    CellSeries,
-    Reference,
-    candidate_cells,
-    cell_edges,
-    cell_table,
-    read_cells,
-)
+from vadose.validation.matching import CellSeries, read_cells
+from vadose.validation.placing import candidate_cells
 from vadose.validation.products import Product
+from vadose.validation.references import Reference, cell_edges, cell_table
 
 Integers = npt.NDArray[np.int64]
 

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from vadose.validation.blocks import Block
-from vadose.validation.matching import Matched, Reference, cell_area_km2
+from vadose.validation.matching import Matched
+from vadose.validation.placing import cell_area_km2
 from vadose.validation.products import Product
+from vadose.validation.references import Reference
 from vadose.validation.sources import MapReference
 
 Floats = npt.NDArray[np.float64]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +11,21 @@ import pandas as pd
 
 from vadose.common import InputError, Progress, VadoseError, silent
 from vadose.statistics import other_years_climatology
-from vadose.validation import blocks, calibration
+from vadose.validation import blocks
 from vadose.validation.audit import Ledger, global_index, seen, station_labels, upstream_labels
 from vadose.validation.blocks import Block, Scores
-from vadose.validation.calibration import Hits
 from vadose.validation.collocations import Members, reference_error
-from vadose.validation.lags import Shift, shift
-from vadose.validation.matching import CellSeries, Matched, Reference, clusters, match, trimmed
+from vadose.validation.matching import CellSeries, Matched, match
 from vadose.validation.network import Network
 from vadose.validation.options import Options
+from vadose.validation.placing import clusters
 from vadose.validation.products import Product
+from vadose.validation.references import Reference, trimmed
 from vadose.validation.relations import IN_SITU, Relation
 from vadose.validation.scores import HEADLINE
 from vadose.validation.sources import MapReference
 from vadose.validation.station_table import INDEPENDENT, UNKNOWN, station_groups, station_table
+from vadose.validation.tables import Tables, over_all, tables_of
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -70,60 +70,6 @@ class Suite:
     def split(self) -> str:
         """Label of what the model has not seen."""
         return self.ledger.split if self.ledger else UNKNOWN
-
-
-@dataclass(frozen=True)
-class Tables:
-    """What one reference gives.
-
-    Attributes
-    ----------
-    reference, kind, names, present
-        Name, `stations` or `cells`, the products in the order of their rows, ours first, and the positions of those
-        with a day in common.
-    keys, versions, days, label
-        `reference` and `split` of the rows, the version of each product, the days of the comparison, and what every
-        subset carries where day conventions are mixed.
-    scores, comparisons, stations, curves
-        Tables of the run.
-    hits
-        Coverage of the stated uncertainty by class; None where the product states none.
-    shifts
-        By how many days each product is late.
-    independent
-        Stations that no product has learnt from, (station,).
-    network
-        Clusters and classes of the stations.
-    matched
-        All series, for references that fit into memory, else None.
-    r
-        The reference as it was scored, of `matched`.
-    found
-        Scores of every station or cell.
-    notes
-        For `run.json`.
-    """
-
-    reference: str
-    kind: str
-    names: tuple[str, ...]
-    present: tuple[int, ...]
-    keys: Mapping[str, str]
-    versions: Mapping[str, str]
-    days: npt.NDArray[np.datetime64]
-    label: str
-    scores: pd.DataFrame
-    comparisons: pd.DataFrame
-    stations: pd.DataFrame
-    curves: pd.DataFrame
-    hits: tuple[Hits, ...] | None
-    shifts: Mapping[str, Shift]
-    independent: Booleans
-    network: Network
-    matched: Matched | None
-    r: Floats | None
-    found: Scores
-    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate(suite: Suite, reference: Reference | MapReference, read: Reader, progress: Progress = silent) -> Tables:
@@ -187,7 +133,7 @@ def _failed_rows(found: Tables, suite: Suite, station: str) -> pd.DataFrame:
         "subset": blocks.OWN + found.label,
     }
     rows = [
-        _row(
+        over_all(
             keys, stratum_kind="station", stratum=station, aggregate="", metric=metric, signal=signal, value=np.nan,
             status="failed",
         )
@@ -211,7 +157,11 @@ def _evaluated(suite: Suite, reference: Reference | MapReference, read: Reader, 
         stations.append(station_table(block, whole.labels, rows, whole.suite.product))
     assert block is not None, "a reference has at least one station"
     everything = blocks.joined(found)
-    return _tables(whole, everything, pd.concat(stations, ignore_index=True), block if len(parts) == 1 else None, block)
+    table = pd.concat(stations, ignore_index=True)
+    return tables_of(
+        everything, table, whole.network, ~_seen(whole.labels), only=block if len(parts) == 1 else None, last=block,
+        every=len(table) <= MANY_CELLS or whole.thorough,
+    )  # fmt: skip
 
 
 def _reference_error(suite: Suite, block: Block) -> Floats | None:
@@ -343,100 +293,3 @@ def _usage(suite: Suite, reference: Reference | MapReference) -> Callable[[Refer
     lat, lon = (reference.table[name].to_numpy(float) for name in ("lat", "lon"))
     index = global_index(ledger.grid, lat, lon)
     return lambda part, rows: seen(ledger, part, index[rows])
-
-
-def _tables(whole: _Reference, found: Scores, stations: pd.DataFrame, only: Block | None, last: Block) -> Tables:
-    suite, reference, options = whole.suite, whole.reference, whole.suite.options
-    every = len(stations) <= MANY_CELLS or whole.thorough
-    names = last.matched.names
-    rows = blocks.score_rows(found, whole.network, options.interval, stations_too=every)
-    shifts = {name: shift(lagged, whole.network.clusters) for name, lagged in found.lagged.items()}
-    rows = pd.concat([rows, _shift_rows(shifts, found, last)], ignore_index=True)
-    curves = [found.drawn.curves(reference.name)]
-    curves += [lagged.curves(reference.name, name) for name, lagged in found.lagged.items()]
-    if found.stated:
-        curves.append(calibration.curves(found.stated[0], reference.name, names[0]))
-        rows = pd.concat([rows, _stated_rows(found, last)], ignore_index=True)
-    absent = [name for row, name in enumerate(names) if row not in last.present]
-    notes = {
-        "stations": len(stations), "matched": int((stations["cell_row"] >= 0).sum()),
-        "day_mismatch": int(stations["day_mismatch"].sum()), "products_without_common_days": absent,
-        "common_sample": _taken(found, stations, names, suite.split),
-        "day_shift_suspected": sorted(name for name, one in shifts.items() if one.status == "day_shift"),
-    }  # fmt: skip
-    return Tables(
-        reference=reference.name, kind=reference.kind, names=names, present=last.present,
-        keys={"reference": reference.name, "split": suite.split},
-        versions=dict(zip(names, last.versions, strict=False)), days=last.matched.reference.days,
-        label=last.subset_label, scores=rows,
-        comparisons=blocks.comparison_rows(found, whole.network, names, reference.name, stations_too=every),
-        stations=stations, curves=pd.concat(curves, ignore_index=True),
-        hits=tuple(one.hits(2) for one in found.stated) if found.stated else None, shifts=shifts,
-        independent=~_seen(whole.labels), network=whole.network, matched=only.matched if only else None,
-        r=only.reference_of(suite.split) if only else None, found=found, notes=notes,
-    )  # fmt: skip
-
-
-def _row(case_keys: Mapping[str, str], **columns: Any) -> dict[str, Any]:
-    """One row over all stations that is no average of station scores."""
-    return {
-        "method": "", "seed": "", "fold": "", "scaling": "none", **case_keys, "stratum_kind": "all", "stratum": "all",
-        "aggregate": "pooled", "signal": "raw", "ci_low": np.nan, "ci_high": np.nan, "ci_method": "", "ci_scope": "",
-        "n": 0, "n_eff": np.nan, "coverage": np.nan, **columns,
-    }  # fmt: skip
-
-
-def _shift_rows(shifts: Mapping[str, Shift], found: Scores, block: Block) -> pd.DataFrame:
-    """`lag_days` of every product: by how many days it is late."""
-    keys = {sample.keys["product"]: sample.keys for sample in found.samples.values()}
-    rows = []
-    for name, one in shifts.items():
-        ends = {"ci_low": one.ci_low, "ci_high": one.ci_high}
-        rows.append(_row(
-            {**keys[name], "subset": blocks.OWN + block.subset_label, "split": block.split},
-            aggregate="mean_z", stratum_kind="lag", metric="lag_days", value=one.days, **ends, n=one.stations,
-            status=one.status, ci_method="jackknife" if np.isfinite(one.ci_low) else "",
-            ci_scope="time_space" if np.isfinite(one.ci_low) else "", scaling="none",
-        ))  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _stated_rows(found: Scores, block: Block) -> pd.DataFrame:
-    """Scores of the stated uncertainty in every class."""
-    sample = next(iter(found.samples.values()))
-    removed = "standard_error" in block.matched.reference.daily or block.reference_error is not None
-    status = calibration.REMOVED if removed else calibration.NOT_REMOVED
-    rows = []
-    for stated in found.stated:
-        if not stated.days:
-            continue
-        keys = {**sample.keys, "subset": blocks.OWN + block.subset_label, "split": block.split}
-        stratum = {"stratum_kind": "uncertainty", "stratum": stated.name}
-        for metric, value in calibration.figures(stated).items():
-            hits = {f"coverage_{level:.0%}".rstrip("%"): number for number, (level, _) in enumerate(calibration.LEVELS)}
-            one = stated.hits(hits[metric]) if metric in hits else None
-            ends = {"ci_low": one.ci_low, "ci_high": one.ci_high, "n_eff": one.n_eff} if one else {}
-            rows.append(_row(
-                keys, **stratum, metric=metric, value=value, **ends, n=stated.days, status=status,
-                ci_method="tail_model" if one else "", ci_scope="time_space" if one else "",
-            ))  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _taken(found: Scores, stations: pd.DataFrame, names: Sequence[str], split: str) -> dict[str, Any]:
-    """How many days of our product the common sample keeps, and which product takes more than half, if any.
-
-    A rival is compared on the days of the split alone, and takes its share of ours there.
-    """
-    ours, kept = int(stations["funnel_matched"].sum()), int(stations["funnel_common"].sum())
-    taken = {}
-    own = [
-        int(scored[0].estimate.n.sum())
-        for case, scored in found.scored.items()
-        if case.row == 0 and case.split == split and case.subset.startswith(blocks.OWN) and case.scaling == "none"
-    ]
-    for row, compared in found.compared.items():
-        both = int(compared[0].found.n.sum())
-        if own and both < 0.5 * max(own):
-            taken[names[row]] = both
-    return {"days_of_ours": ours, "days_common": kept, "takes_more_than_half": taken}
