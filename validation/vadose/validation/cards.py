@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import Any, Literal
-
-import pydantic
-import yaml
+from typing import Literal
 
 from vadose.common import InputError, UsageError, read_json
+from vadose.validation.declarations import Strict, declared, read_yaml
 
 BESIDE = "card.yaml"
 
 
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class CardFlags(_Strict):
+class CardFlags(Strict):
     """A value is kept where the bits numbered `clear_bits` (from 0) of `variable` are 0, or where that is in `keep`.
 
     A value is gap-filled, not observed, where one of `gap_bits` is set.
@@ -30,7 +23,7 @@ class CardFlags(_Strict):
     gap_bits: tuple[int, ...] = ()
 
 
-class CardVariable(_Strict):
+class CardVariable(Strict):
     """One variable: `value units = stored * factor + offset`, after the file's own scale and offset."""
 
     name: str
@@ -43,7 +36,7 @@ class CardVariable(_Strict):
     flags: CardFlags | None = None
 
 
-class Card(_Strict):
+class Card(Strict):
     """A product card; `variables` maps names in the file, `group/name` in a group, to what they are.
 
     `grid` names the global grid of files whose own coordinates are missing or wrong; `changes` are days on which the
@@ -73,25 +66,7 @@ class Card(_Strict):
 
 def load_card(path: Path) -> Card:
     """Read a product card; faults are a `UsageError` with the key, and for unknown keys the nearest known one."""
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the product card: {error.strerror}", where=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
-    try:
-        return Card.model_validate(values)
-    except pydantic.ValidationError as error:
-        raise UsageError("; ".join(_fault(fault) for fault in error.errors()), where=str(path)) from error
-
-
-def _fault(fault: Any) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] != "extra_forbidden":
-        return f"{path}: {fault['msg']}"
-    known = [*Card.model_fields, *CardVariable.model_fields, *CardFlags.model_fields]
-    near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
-    return f"{path}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    return declared(Card, read_yaml(path, "product card"), str(path), (CardVariable, CardFlags))
 
 
 def card_beside(path: Path) -> Card | None:
@@ -109,10 +84,10 @@ def card_of_release(path: Path) -> Card | None:
     if not (inputs.is_file() and recipe.is_file()):
         return None
     try:
-        stated = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        stated = read_yaml(recipe, "recipe of the release")
         files = read_json(inputs).get("files", [])
         product, method = stated["product"], stated["method"]["name"]
-    except (AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (AttributeError, KeyError, TypeError, UsageError) as error:
         raise InputError(f"not the provenance of a release: {error!r}", where=str(path)) from error
     parts = tuple(sorted({str(file["product"]) for file in files if file.get("product")}))
     return Card(

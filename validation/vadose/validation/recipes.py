@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vadose.common import UsageError, file_sha256
+from vadose.validation.declarations import read_yaml
 
 LEVELS = ("required", "advisory")
 
@@ -38,15 +37,13 @@ class Recipe:
 def load_recipe(name_or_path: str) -> Recipe:
     """Read a packaged recipe by name, or a YAML file."""
     path = Path(name_or_path) if Path(name_or_path).is_file() else _packaged(name_or_path)
+    values = read_yaml(path, "recipe")
     try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         gates = tuple(
             ListedGate(str(gate["name"]), str(gate["level"]), dict(gate.get("limits") or {}))
             for gate in values.get("gates") or []
         )
         name = str(values["recipe"])
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
     except (AttributeError, KeyError, TypeError) as error:
         raise UsageError(f"not a recipe: {error!r}", where=str(path)) from error
     wrong = [gate.name for gate in gates if gate.level not in LEVELS]

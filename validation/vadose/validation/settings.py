@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vadose.common import UsageError
+from vadose.validation.declarations import read_yaml
 from vadose.validation.options import Options
 
 STATIONS = "stations"
@@ -91,12 +90,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Products may be written as `NAME=PATH` or, for lists of them, as a mapping of names to paths.
     """
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the settings: {error.strerror}", where=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
+    values = read_yaml(path, "settings")
     if not isinstance(values, dict):
         raise UsageError("settings are a mapping of keys", where=str(path))
     out: dict[str, Any] = {}

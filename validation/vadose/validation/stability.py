@@ -84,7 +84,7 @@ def stability(
     labels, grouped, sizes = _by_network(monthly, network, networks)
     whole = trend(grouped, limit=limit)
     frames = [_rows(single, head, "station", stations, ""), _rows(whole, head, "network", labels, "mean")]
-    table = {f"{head['reference']} {head['product']} {name}": _cells(whole, k) for k, name in enumerate(labels)}
+    table = {f"{head['reference']} {head['product']} {name}": trend_figures(whole, k) for k, name in enumerate(labels)}
     tables = [facts("stability", table)]
     label = f"{head['reference']} {head['product']}"
     if breaks and len(stations) <= MOST_FOR_BREAKS:
@@ -142,9 +142,9 @@ def _rows(
     })  # fmt: skip
 
 
-def _cells(found: Trend, k: int) -> dict[str, Any]:
-    """What the table says of one trend: per decade, with the power of the record."""
-    numbers = ("slope", "ci_low", "ci_high", "p", "n", "detectable", "detectable_drift")
+def trend_figures(found: Trend, k: int) -> dict[str, Any]:
+    """What a table says of one of several trends: per decade, with the power of the record."""
+    numbers = ("slope", "ci_low", "ci_high", "p", "n", "correction", "detectable", "detectable_drift")
     cells: dict[str, Any] = {name: float(getattr(found, name)[k]) for name in numbers}
     return {**cells, "verdict": str(found.verdict[k]), "status": str(words(found.status)[k])}
 

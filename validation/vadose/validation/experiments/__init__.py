@@ -1,6 +1,7 @@
 """What the suite says about real data; each writes tables for a page.
 
-`python -m vadose.validation.experiments DATA site/data/validation` reads the pack of real data and writes its figures.
+`python -m vadose.validation.experiments DATA site/data/validation` reads the pack of real data and writes its figures;
+`data` is that folder everywhere.
 """
 
 from vadose.validation.experiments.collocated import hawaii_triplets

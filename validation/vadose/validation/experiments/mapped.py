@@ -47,13 +47,7 @@ def opened(data: Path) -> dict[str, Product]:
 
 
 def granule_maps(data: Path) -> tuple[pd.DataFrame, MapComparison]:
-    """Spatial R, ubRMSD and bias of GLDAS and ERA5 against the SMAP granule, area-weighted, on its grid.
-
-    Parameters
-    ----------
-    data
-        Folder of the real data.
-    """
+    """Spatial R, ubRMSD and bias of GLDAS and ERA5 against the SMAP granule, area-weighted, on its grid."""
     products = opened(data)
     day = np.array(["2015-04-01"], "datetime64[D]")
 

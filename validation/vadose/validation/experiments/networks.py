@@ -88,11 +88,6 @@ def yanco_windows(data: Path, name: str) -> pd.DataFrame:
 def yanco_scores(data: Path) -> pd.DataFrame:
     """R, bias and ubRMSD at the two core cells, with intervals.
 
-    Parameters
-    ----------
-    data
-        Folder of the real data.
-
     Returns
     -------
     pandas.DataFrame
@@ -145,11 +140,6 @@ def _rows(
 
 def uscrn_funnel(data: Path) -> pd.DataFrame:
     """Values of USCRN 2020 at each stage of the funnel and lost for each reason, over all stations and depths.
-
-    Parameters
-    ----------
-    data
-        Folder of the real data.
 
     Returns
     -------

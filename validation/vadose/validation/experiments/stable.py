@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vadose.statistics import words
 from vadose.statistics.trends import monthly_means, pettitt, step_at, trend, without_month_climatology
+from vadose.validation.stability import trend_figures
 
 FILE = Path("cci_points") / "cci_points_daily.csv.gz"
 PRODUCTS = ("cci", "gldas", "merra2")
@@ -19,11 +19,6 @@ CHANGES = ("1987-07-09", "1991-08-05", "1998-01-01", "2002-06-19", "2007-01-01",
 
 def cci_stability(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Trends and breaks of every pair of products in every series.
-
-    Parameters
-    ----------
-    data
-        Folder of the real data.
 
     Returns
     -------
@@ -55,11 +50,8 @@ def _pair(
 ) -> tuple[dict[str, object], list[dict[str, object]]]:
     means, months = monthly_means(difference, days)
     monthly = without_month_climatology(means, months)
-    found = trend(monthly)
-    numbers = ("slope", "ci_low", "ci_high", "p", "n", "correction", "detectable", "detectable_drift")
-    row: dict[str, object] = {"series": series, "pair": pair, "unit": "m3 m-3 per decade"}
-    row |= {name: float(getattr(found, name)) for name in numbers}
-    row |= {"verdict": str(found.verdict), "status": str(words(np.asarray(found.status)))}
+    head = {"series": series, "pair": pair, "unit": "m3 m-3 per decade"}
+    row: dict[str, object] = {**head, **trend_figures(trend(monthly[None]), 0)}
     out = []
     likely = pettitt(monthly[None])
     if likely.position[0] >= 0 and np.isfinite(likely.p[0]):

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pydantic
-import yaml
 
-from vadose.common import UsageError
+from vadose.validation.declarations import Strict, declared, read_yaml
 from vadose.validation.stations.checks import CHECKS, Check
 
 FACTORS = {"m3 m-3": 1.0, "percent": 0.01}
 
 
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class TimeColumn(_Strict):
+class TimeColumn(Strict):
     """Where the time stands. `utc_offset` (hours) must be declared; 0 for UTC.
 
     Several columns (`date hour`) are joined by a blank before they are read by the first format that fits.
@@ -37,7 +32,7 @@ class TimeColumn(_Strict):
         return (self.column,) if isinstance(self.column, str) else self.column
 
 
-class Uncertainty(_Strict):
+class Uncertainty(Strict):
     """Columns that give an error: one of standard deviations, or a lower and an upper one.
 
     `kind` says whether lower and upper are limits or deviations from the value; `sigmas` how many standard deviations
@@ -57,7 +52,7 @@ class Uncertainty(_Strict):
         return self
 
 
-class ValueColumn(_Strict):
+class ValueColumn(Strict):
     """One column of soil moisture."""
 
     column: str
@@ -67,14 +62,14 @@ class ValueColumn(_Strict):
     uncertainty: Uncertainty | None = None
 
 
-class FlagColumn(_Strict):
+class FlagColumn(Strict):
     """The network's own flag: rows are kept where it is one of `keep`, the others are `provider_flag`."""
 
     column: str
     keep: tuple[str, ...] = pydantic.Field(min_length=1)
 
 
-class Mapping(_Strict):
+class Mapping(Strict):
     """The declaration of a table.
 
     `station` is the value itself (one station) and `station_column` a column; `lat` and `lon` are a column name
@@ -135,14 +130,5 @@ def degrees(text: str) -> float | None:
 
 def load_mapping(path: Path) -> Mapping:
     """Read a mapping; faults are a `UsageError` with the key and what was expected."""
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the mapping: {error.strerror}", where=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=str(path)) from error
-    try:
-        return Mapping.model_validate(values)
-    except pydantic.ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise UsageError(faults, where=str(path), next=f"keys: {', '.join(Mapping.model_fields)}") from error
+    parts = (TimeColumn, Uncertainty, ValueColumn, FlagColumn)
+    return declared(Mapping, read_yaml(path, "mapping"), str(path), parts)

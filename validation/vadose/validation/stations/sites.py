@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pydantic
 import pyproj
-import yaml
 from scipy.spatial import Voronoi
 
 from vadose.common import UsageError
+from vadose.validation.declarations import Strict, declared, parsed_yaml
 from vadose.validation.stations.lines import cells, decoded
 from vadose.validation.stations.sources import Member
 
@@ -30,11 +30,7 @@ WEIGHTS_SUM_WITHIN = 1e-6
 FEWEST_STATIONS = {"EASE2M03": 3, "EASE2M09": 8, "EASE2M33": 15, "EASE2M36": 15}
 
 
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-
-class Cell(_Strict):
+class Cell(Strict):
     """A cell of the EASE-Grid 2.0, rows from the north."""
 
     token: Literal["EASE2M03", "EASE2M09", "EASE2M33", "EASE2M36"]
@@ -48,7 +44,7 @@ class Cell(_Strict):
         return np.array([(x, y), (x + size, y), (x + size, y - size), (x, y - size)])
 
 
-class SiteStation(_Strict):
+class SiteStation(Strict):
     """A station of a site; the series are found by network and station name."""
 
     network: str
@@ -58,7 +54,7 @@ class SiteStation(_Strict):
     weight: float | None = pydantic.Field(default=None, ge=0)
 
 
-class CoreSite(_Strict):
+class CoreSite(Strict):
     """A site of the SMAP core-site protocol, or a dense cluster in its manner.
 
     `weighting` is `arithmetic`, `voronoi` (Thiessen areas inside the cell or polygon) or `file` (the owner's weights,
@@ -161,14 +157,7 @@ def read_site(member: Member, folder: dict[str, Member]) -> SiteFile:
         For faults in the file, and weights that do not sum to 1.
     """
     raw, digest = member.hashed()
-    try:
-        values: Any = yaml.safe_load(raw)
-        site = CoreSite.model_validate(values)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=member.name) from error
-    except pydantic.ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise UsageError(faults, where=member.name, next=f"keys: {', '.join(CoreSite.model_fields)}") from error
+    site = declared(CoreSite, parsed_yaml(raw, member.name), member.name, (Cell, SiteStation))
     return SiteFile(site, _weights(site, member, folder), member.name, digest)
 
 

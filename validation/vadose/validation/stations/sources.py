@@ -10,11 +10,10 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NoReturn
-
-import yaml
+from typing import IO, NoReturn
 
 from vadose.common import InputError, UsageError
+from vadose.validation.declarations import parsed_yaml
 
 CARD = "card.yaml"
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -207,10 +206,7 @@ def stated_terms(source: Path, members: Sequence[Member]) -> dict[str, Terms]:
 
 
 def _terms(raw: bytes, where: str) -> Terms:
-    try:
-        card: Any = yaml.safe_load(raw)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"not valid YAML: {error}", where=where) from error
+    card = parsed_yaml(raw, where)
     if not isinstance(card, dict) or "licence" not in card:
         raise UsageError("a card beside stations states `licence` and `passing_on`", where=where)
     return Terms(str(card["licence"]), bool(card.get("passing_on", False)))
