@@ -59,9 +59,12 @@ def rainy_cube(tmp_path_factory: pytest.TempPathFactory):
     moisture[generator.random(rain.shape) < 0.5] = np.nan
     warm = 288 + generator.normal(0, 2, rain.shape)
     warm[generator.random(rain.shape) < 0.05] = np.nan
+    # Two more products of the same soil moisture, without gaps.
+    clean = 0.05 + 0.003 * clay + 0.15 * np.tanh(store / 40)
+    others = {name: clean + generator.normal(0, 0.02, rain.shape) for name in ("cci_sm", "land_model_a_sm")}
     path = tmp_path_factory.mktemp("rainy") / "rainy.zarr"
     with new_cube(path, grid, index, days, title="rainy") as writer:
-        for name, values in {"precipitation": rain, "air_temperature": warm, "smap_sm_am": moisture}.items():
+        for name, values in {"precipitation": rain, "air_temperature": warm, "smap_sm_am": moisture, **others}.items():
             writer.add(name, values.astype(np.float32))
         writer.add("clay", clay.astype(np.float32))
         writer.add("land_cover", (clay > 25).astype(np.float32) + 1)

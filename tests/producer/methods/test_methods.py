@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     }
     for name in ("lstm", "atlstm")
 }
+SMALL["tcmerge"] = {"parents": [TARGET, "cci_sm", "land_model_a_sm"]}
 SMALL["xgboost"] = {"maximum_trees": 150, "minimum_child_weight": 5, "depth": 4}
 
 
@@ -84,14 +85,14 @@ def test_corrupted_test_targets_leave_the_fitted_model_unchanged(
     fold = make_folds("P1", rainy_cube, TARGET)[0]
     target = rainy_cube.read(TARGET)
     target[fold.mask("test") & np.isfinite(target)] = 0.9
-    names = {"precipitation", "air_temperature", "clay", "land_cover"}
+    static = {"clay", "land_cover"}
     with new_cube(tmp_path / "c.zarr", rainy_cube.grid, rainy_cube.index, rainy_cube.days, title="corrupt") as writer:
-        for name in sorted(names):
-            writer.add(name, rainy_cube.read(name) if name in PREDICTORS.daily else rainy_cube.read_static(name))
+        for name in sorted({*rainy_cube.names} - {TARGET}):
+            writer.add(name, rainy_cube.read_static(name) if name in static else rainy_cube.read(name))
         writer.add(TARGET, target)
     few = (
         {"training": {"steps": 5, "window_days": 30, "patience": 1}, "hidden": 4}
-        if chosen.name in SMALL and chosen.name != "xgboost"
+        if "training" in SMALL.get(chosen.name, {})
         else {}
     )
     for cube, folder in ((rainy_cube, "clean"), (open_cube(tmp_path / "c.zarr"), "corrupt")):

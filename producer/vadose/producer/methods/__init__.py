@@ -6,9 +6,10 @@ from vadose.producer.methods.baselines import CellMean, Climatology, Persistence
 from vadose.producer.methods.choice import chosen_method, method_settings
 from vadose.producer.methods.linear import Ridge
 from vadose.producer.methods.lstm import Lstm
+from vadose.producer.methods.tcmerge import TcMerge
 from vadose.producer.methods.trees import Xgboost
 
-METHODS: tuple[Method, ...] = (AtLstm(), Lstm(), Xgboost(), Ridge(), CellMean(), Climatology(), Persistence())
+METHODS: tuple[Method, ...] = (AtLstm(), Lstm(), Xgboost(), Ridge(), CellMean(), Climatology(), Persistence(), TcMerge())
 
 
 def method(name: str) -> Method:

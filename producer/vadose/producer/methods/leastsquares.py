@@ -56,7 +56,7 @@ def merge(values: Values, errors: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         members = np.flatnonzero(code >> np.arange(parents) & 1)
         if not members.size:
             continue
-        chosen = (pattern == code) & known[None, :]
+        chosen = np.asarray((pattern == code) & known)
         cells = np.flatnonzero(chosen.any(axis=0))
         weights, least = least_squares_weights(errors[cells][:, members][:, :, members])
         days, columns = np.nonzero(chosen[:, cells])
