@@ -18,6 +18,31 @@ _FAST = {"reassoc", "contract"}
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def _sums(a: Any, b: Any, start: int, stop: int, shift_a: float, shift_b: float) -> Any:
+    """Sums of 1, da, db, da da, db db, da db and abs(a - b), da and db being distances from the shifts.
+
+    Over the days from `start` to `stop` on which a and b, (time,), are both finite.
+    """
+    zero = np.float64(0.0)
+    n, sa, sb, saa, sbb, sab, apart = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    between = shift_a - shift_b
+    for t in range(start, stop):
+        da, db = np.float64(a[t]) - shift_a, np.float64(b[t]) - shift_b
+        difference = da - db
+        ok = abs(difference) < np.inf
+        da = da if ok else zero
+        db = db if ok else zero
+        n += 1 if ok else 0
+        sa += da
+        sb += db
+        saa += da * da
+        sbb += db * db
+        sab += da * db
+        apart += abs(difference + between) if ok else 0.0
+    return n, sa, sb, saa, sbb, sab, apart
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
 def pair_means(x: Any, r: Any) -> Any:
     """Count, mean of x and r, their variances, covariance and mean absolute difference, (7, series).
 
@@ -25,7 +50,6 @@ def pair_means(x: Any, r: Any) -> Any:
     """
     series, days = x.shape
     out = np.full((7, series), np.nan)
-    zero = np.float64(0.0)
     if days == 0:
         return out
     for s in range(series):
@@ -34,21 +58,7 @@ def pair_means(x: Any, r: Any) -> Any:
         while first < days - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first])):
             first += 1
         shift_a, shift_b = np.float64(a[first]), np.float64(b[first])
-        n, sa, sb, saa, sbb, sab, apart = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        between = shift_a - shift_b
-        for t in range(days):
-            da, db = np.float64(a[t]) - shift_a, np.float64(b[t]) - shift_b
-            difference = da - db
-            ok = abs(difference) < np.inf
-            da = da if ok else zero
-            db = db if ok else zero
-            n += 1 if ok else 0
-            sa += da
-            sb += db
-            saa += da * da
-            sbb += db * db
-            sab += da * db
-            apart += abs(difference + between) if ok else 0.0
+        n, sa, sb, saa, sbb, sab, apart = _sums(a, b, 0, days, shift_a, shift_b)
         out[0, s] = n
         if n > 0:
             mean_a, mean_b = sa / n, sb / n
@@ -58,6 +68,24 @@ def pair_means(x: Any, r: Any) -> Any:
             out[4, s] = max(sbb / n - mean_b * mean_b, 0.0)
             out[5, s] = sab / n - mean_a * mean_b
             out[6, s] = apart / n
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def block_sums(x: Any, r: Any, mean_x: Any, mean_r: Any, base: int) -> Any:
+    """Sums over blocks of `base` days of 1, dx, dr, dx dx, dr dr, dx dr and abs(x - r), (series, 7, blocks), float32.
+
+    dx and dr are distances from the means, (series,); over the days on which both x and r, (series, time), are finite.
+    """
+    series, days = x.shape
+    blocks = (days + base - 1) // base
+    out = np.zeros((series, 7, blocks), np.float32)
+    for s in range(series):
+        a, b, mean_a, mean_b = x[s], r[s], mean_x[s], mean_r[s]
+        for block in range(blocks):
+            n, sx, sr, sxx, srr, sxr, apart = _sums(a, b, block * base, min((block + 1) * base, days), mean_a, mean_b)
+            out[s, 0, block], out[s, 1, block], out[s, 2, block] = n, sx, sr
+            out[s, 3, block], out[s, 4, block], out[s, 5, block], out[s, 6, block] = sxx, srr, sxr, apart
     return out
 
 
@@ -167,68 +195,6 @@ def quadratic_influence(series: Any, mean: Any, covariance: Any, gradient: Any) 
             for t in range(days):
                 psi[s, t] = psi[s, t] if np.isfinite(series[s, k, t]) else 0.0
     return psi
-
-
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
-def cosine_variance(psi: Any, mask: Any, first: Any, span: Any, count: Any) -> Any:
-    """Variance of the mean of matched days from the power at the lowest frequencies, (series,).
-
-    `psi` (series, time) is 0 off the `mask`; the record begins on day `first` and lasts `span` days; the `count`
-    lowest cosines of that span are used, each without its mean over the matched days.
-    """
-    series, days = psi.shape
-    out = np.full(series, np.nan)
-    lowest, twice, present = np.empty(days), np.empty(days), np.empty(days)
-    one, two = np.empty(days), np.empty(days)
-    last_first, last_span = -1.0, -1.0
-    for s in range(series):
-        row = psi[s]
-        n, mean = 0.0, 0.0
-        for t in range(days):
-            present[t] = 1.0 if mask[s, t] else 0.0
-            n += present[t]
-            mean += row[t]
-        if n < 2.0:
-            continue
-        mean /= n
-        if first[s] != last_first or span[s] != last_span:
-            last_first, last_span = first[s], span[s]
-            for t in range(days):
-                lowest[t] = np.cos(np.pi * (t - first[s] + 0.5) / span[s])
-                twice[t] = 2.0 * lowest[t]
-        for t in range(days):
-            one[t] = lowest[t]
-            two[t] = 1.0
-        power = 0.0
-        wave, before = one, two
-        for _ in range(count[s]):
-            along, total, square = 0.0, 0.0, 0.0
-            for t in range(days):
-                value = wave[t]
-                masked = value * present[t]
-                along += row[t] * value
-                total += masked
-                square += masked * value
-                before[t] = twice[t] * value - before[t]
-            wave, before = before, wave
-            along -= mean * total
-            power += along * along / max(square - total * total / n, 1e-9 * n)
-        out[s] = power / count[s] / n
-    return out
-
-
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
-def along_waves(series: Any, waves: Any) -> Any:
-    """Inner products of series (rows, time) with waves (count, time), (rows, count)."""
-    rows, days = series.shape
-    out = np.empty((rows, waves.shape[0]))
-    for s in range(rows):
-        for k in range(waves.shape[0]):
-            total = 0.0
-            for t in range(days):
-                total += series[s, t] * waves[k, t]
-            out[s, k] = total
-    return out
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]

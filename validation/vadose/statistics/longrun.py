@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vadose.statistics import kernels
+from vadose.statistics import lags as loops
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -22,7 +22,6 @@ Model = Literal["tail_model", "lag1", "ar2", "hac", "iid"]
 LONGEST_LAG = 400
 # Beyond the longest lag, pairs of days are counted in blocks of this many lags.
 _TAIL_BLOCK = 20
-_LARGEST_DECAY = 0.9995
 DAYS_PER_YEAR = 365.25
 # An annual cycle can be told from slow noise only when it was seen about twice.
 _SHORTEST_CYCLES_DAYS = 700
@@ -56,12 +55,10 @@ class Gaps:
 
     @classmethod
     def of(cls, mask: Booleans) -> Gaps:
-        """Count pairs of days by FFT of the mask, (series, time)."""
+        """Count pairs of days of the mask, (series, time)."""
         days = mask.shape[1]
         lags = min(LONGEST_LAG, max(days // 3, 1))
-        # Counts are whole numbers; single precision errs by far less than a half for records of a century.
-        present = np.fft.rfft(mask.astype(np.float32), _fft_length(2 * days))
-        pairs = np.round(np.fft.irfft(_power(present), _fft_length(2 * days))[:, :days]).astype(np.float64)
+        pairs = loops.pairs_of_days(mask)
         far = np.arange(lags + 1, days)
         starts = np.arange(0, far.size, _TAIL_BLOCK)
         far_pairs = np.add.reduceat(pairs[:, lags + 1 :], starts, axis=1) if far.size else np.zeros((len(mask), 0))
@@ -75,7 +72,7 @@ class Gaps:
         """Inner products of the yearly waves over the matched days, (series, waves, waves), never singular."""
         waves = _yearly_waves(self.mask.shape[1])
         first, second = np.triu_indices(len(waves))
-        upper = kernels.along_waves(self.mask.astype(float), waves[first] * waves[second])
+        upper = loops.along_waves(self.mask.astype(float), waves[first] * waves[second])
         out = np.empty((len(upper), len(waves), len(waves)))
         out[:, first, second] = out[:, second, first] = upper
         return out + 1e-9 * np.maximum(self.n, 1.0)[:, None, None] * np.eye(len(waves))
@@ -114,27 +111,11 @@ def _yearly_waves(days: int) -> Floats:
     return np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase), np.cos(2.0 * phase), np.sin(2.0 * phase)])
 
 
-@lru_cache(maxsize=64)
-def _fft_length(least: int) -> int:
-    best = 1 << (least - 1).bit_length()
-    for five in (1, 5, 25, 125):
-        for three in (1, 3, 9, 27, 81):
-            odd = five * three
-            best = min(best, odd << max((-(-least // odd) - 1).bit_length(), 0))
-    return best
-
-
-def _power(spectrum: npt.NDArray[np.complexfloating]) -> npt.NDArray[np.floating]:
-    return np.asarray(spectrum.real**2 + spectrum.imag**2)
-
-
 def autocovariance(psi: Floats, gaps: Gaps) -> Floats:
     """Mean product of pairs of days at each lag, (series, lags + 1); 0 where no pair exists."""
     lags = gaps.pairs.shape[1] - 1
-    length = _fft_length(psi.shape[1] + lags)
     # Single precision errs by 1e-6 of the variance, far below the noise of any autocorrelation; the variance is exact.
-    spectrum = np.fft.rfft(psi.astype(np.float32), length)
-    product = np.fft.irfft(_power(spectrum), length)[:, : lags + 1].astype(np.float64)
+    product = loops.lagged_products(psi, lags)
     product[:, 0] = np.einsum("st,st->s", psi, psi)
     return np.asarray(product / np.maximum(gaps.pairs, 1.0))
 
@@ -178,14 +159,14 @@ class _Tail:
 
 def _without_cycle(psi: Floats, gaps: Gaps, *, squared: bool = False) -> tuple[Floats, _Tail]:
     """Series without their yearly cycle, where that is more than noise, and their tail model."""
-    tail = _tail_variance(autocovariance(psi, gaps), gaps, squared=squared)
+    tail = _tail_variance(psi, gaps, squared=squared)
     cycle, share = _yearly_cycle(psi, gaps)
     candidate = (share > 0.05) & (gaps.span >= _SHORTEST_CYCLES_DAYS)
     if not candidate.any():
         return psi, tail
     without = psi[candidate] - cycle(candidate)
     some = gaps.rows(candidate)
-    rest = _tail_variance(autocovariance(without, some), some, squared=squared)
+    rest = _tail_variance(without, some, squared=squared)
     removed = share[candidate] > 0.05 + 12.0 / rest.n_eff
     chosen = np.flatnonzero(candidate)[removed]
     out = psi.copy()
@@ -210,7 +191,7 @@ def _with_low_frequencies(tail: _Tail, psi: Floats, gaps: Gaps) -> LongRun:
     n = np.maximum(gaps.n, 1.0)
     count = np.maximum(np.round(n**_COSINES), _FEWEST_COSINES).astype(np.int64)
     first = gaps.mask.argmax(axis=1)
-    low = np.minimum(kernels.cosine_variance(psi, gaps.mask, first, gaps.span, count), tail.single / 2.0)
+    low = np.minimum(loops.cosine_variance(psi, gaps.mask, first, gaps.span, count), tail.single / 2.0)
     larger = low > np.nan_to_num(tail.variance, nan=np.inf)
     variance = np.where(larger, low, tail.variance)
     n_eff = np.clip(
@@ -224,7 +205,7 @@ def _with_low_frequencies(tail: _Tail, psi: Floats, gaps: Gaps) -> LongRun:
 def _yearly_cycle(psi: Floats, gaps: Gaps) -> tuple[Callable[[Booleans], Floats], Floats]:
     """The annual and semiannual harmonics of matched days: a function that gives them for series, and their share."""
     waves = _yearly_waves(psi.shape[1])
-    right = kernels.along_waves(psi, waves)
+    right = loops.along_waves(psi, waves)
     coefficients = np.linalg.solve(gaps.wave_products, right[..., None])[..., 0]
     total = np.einsum("st,st->s", psi, psi)
     share = (coefficients * right).sum(axis=1) / np.where(total > 0, total, np.inf)
@@ -254,67 +235,10 @@ def larger(one: LongRun, two: LongRun) -> LongRun:
     return LongRun(*(np.where(take, b, a) for a, b in pairs))
 
 
-def _tail_variance(gamma: Floats, gaps: Gaps, *, squared: bool = False) -> _Tail:
+def _tail_variance(psi: Floats, gaps: Gaps, *, squared: bool = False) -> _Tail:
     """Tail model of a series, or with `squared` of the squares of a Gaussian one."""
-    n = np.maximum(gaps.n, 1.0)
-    lags = np.arange(1, gamma.shape[1])
-    pairs = gaps.pairs[:, 1:]
-    usable = (pairs >= 0.1 * n[:, None]) & (lags <= np.maximum(gaps.span / 3.0, 1.0)[:, None])
-    threshold = np.maximum(0.05, 2.0 / np.sqrt(n))[:, None]
-    power = 2.0 if squared else 1.0
-    mean_variance = np.zeros(len(gamma))
-    # The mean was removed with the same days, which lowers every autocovariance by about its variance.
-    for _ in range(3):
-        zero = gamma[:, 0] + mean_variance
-        safe = np.where(zero > 0, zero, 1.0)
-        rho = (gamma[:, 1:] + mean_variance[:, None]) / safe[:, None]
-        below = usable & (rho < threshold)
-        first = np.where(below.any(axis=1), below.argmax(axis=1), lags.size)
-        near = usable & (np.arange(lags.size) < first[:, None])
-        level, log_decay = _fit_tail(rho, lags.astype(float), np.where(near, pairs, 0.0))
-        tail = level[:, None] * np.exp(log_decay[:, None] * lags)
-        far = level[:, None] * np.exp(log_decay[:, None] * gaps.far_lags)
-        whole = np.where(near, rho, tail)
-        mean_variance = _variance_of_mean(zero, n, (pairs * whole).sum(axis=1) + (gaps.far_pairs * far).sum(axis=1))
-    variance = mean_variance
-    if squared:
-        total = (pairs * whole**2).sum(axis=1) + (gaps.far_pairs * far**2).sum(axis=1)
-        variance = _variance_of_mean(zero, n, total)
-    flat = gamma[:, 0] <= 0
-    variance = np.where(flat, np.nan, variance)
-    n_eff = np.clip(zero / variance, np.minimum(3.0, n), n)
-    # The slow part is known from as many independent pieces as fit into the record, the white part from every day.
-    decay, level = np.exp(power * log_decay), level**power
-    pieces = np.maximum(gaps.span * (1.0 - decay) / (1.0 + decay), 1.0)
-    white = (1.0 - level) * zero / n
-    slow = np.maximum(variance - white, 0.0)
-    dof = variance**2 / (white**2 / n + slow**2 / pieces)
-    return _Tail(variance, n_eff, dof, zero)
-
-
-def _variance_of_mean(single: Floats, n: Floats, total: Floats) -> Floats:
-    """From the variance of a day and the sum over lags of pairs x autocorrelation; at least n, at most 2 days count."""
-    return np.clip(single / n**2 * (n + 2.0 * total), single / n, np.maximum(single / 2.0, single / n))
-
-
-def _fit_tail(rho: Floats, lags: Floats, pairs: Floats) -> tuple[Floats, Floats]:
-    """Level A <= 1 and log of the decay r <= 0.9995 of A r^k, by weighted least squares of log rho on k."""
-    chosen = pairs > 0
-    safe = np.where(chosen, rho, 1.0)
-    weight = np.where(chosen, safe**2 * pairs, 0.0)
-    log = np.log(safe)
-    s0, sk, sy = weight.sum(axis=1), weight @ lags, (weight * log).sum(axis=1)
-    skk, sky = weight @ lags**2, (weight * log) @ lags
-    spread = s0 * skk - sk**2
-    line = spread > 1e-9 * s0 * skk
-    slope = np.where(line, (s0 * sky - sk * sy) / np.where(line, spread, 1.0), np.nan)
-    intercept = (sy - np.nan_to_num(slope) * sk) / np.where(s0 > 0, s0, 1.0)
-    # A level above 1, or a single lag, leaves the decay through rho(0) = 1.
-    through_one = ~line | (intercept > 0)
-    slope = np.where(through_one, sky / np.where(skk > 0, skk, 1.0), slope)
-    slope = np.minimum(slope, np.log(_LARGEST_DECAY))
-    level = np.where(through_one, 1.0, np.exp(np.minimum(intercept, 0.0)))
-    return np.where(s0 > 0, level, 0.0), slope
+    power = 2 if squared else 1
+    return _Tail(*loops.tail_variance(psi, gaps.span, gaps.pairs, gaps.far_pairs, gaps.far_lags, power))
 
 
 def _of_correlations(total: Floats, gamma: Floats, gaps: Gaps) -> LongRun:

@@ -73,17 +73,13 @@ class Metric:
     varies: tuple[str, ...] = ()
 
 
-def _correlation(m: Moments) -> Floats:
-    return np.clip(m.cov / (m.std_x * m.std_r), -1.0, 1.0)
-
-
 def _correlation_gradient(m: Moments) -> Gradient:
-    r = _correlation(m)
+    r = m.correlation
     return Gradient(var_x=-r / (2.0 * m.var_x), var_r=-r / (2.0 * m.var_r), cov=1.0 / (m.std_x * m.std_r))
 
 
 def _fisher_gradient(m: Moments) -> Gradient:
-    return _correlation_gradient(m).scaled(1.0 / np.maximum(1.0 - _correlation(m) ** 2, 1e-12))
+    return _correlation_gradient(m).scaled(1.0 / np.maximum(1.0 - m.correlation**2, 1e-12))
 
 
 def _mse_gradient(m: Moments) -> Gradient:
@@ -103,14 +99,14 @@ def _explained_gradient(m: Moments) -> Gradient:
 
 
 def _kge_distance(m: Moments) -> Floats:
-    return np.sqrt((_correlation(m) - 1.0) ** 2 + (m.std_x / m.std_r - 1.0) ** 2 + (m.mean_x / m.mean_r - 1.0) ** 2)
+    return np.sqrt((m.correlation - 1.0) ** 2 + (m.std_x / m.std_r - 1.0) ** 2 + (m.mean_x / m.mean_r - 1.0) ** 2)
 
 
 def _kge_gradient(m: Moments) -> Gradient:
     spread, level = m.std_x / m.std_r, m.mean_x / m.mean_r
     by_spread = Gradient(var_x=spread / (2.0 * m.var_x), var_r=-spread / (2.0 * m.var_r)).scaled(spread - 1.0)
     by_level = Gradient(mean_x=1.0 / m.mean_r, mean_r=-level / m.mean_r).scaled(level - 1.0)
-    inside = _correlation_gradient(m).scaled(_correlation(m) - 1.0).plus(by_spread).plus(by_level)
+    inside = _correlation_gradient(m).scaled(m.correlation - 1.0).plus(by_spread).plus(by_level)
     return inside.scaled(-1.0 / np.maximum(_kge_distance(m), 1e-12))
 
 
@@ -138,7 +134,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("mse_variance", "m6 m-6", lambda m: (m.std_x - m.std_r) ** 2, "low"),
     # Twice sigma_x sigma_r (1 - R), written without the quotient so that a constant series gives 0.
     Metric("mse_correlation", "m6 m-6", lambda m: 2.0 * (m.std_x * m.std_r - m.cov), "low"),
-    Metric("r", "1", _correlation, "high", "fisher", _fisher_gradient, ("x", "r")),
+    Metric("r", "1", lambda m: m.correlation, "high", "fisher", _fisher_gradient, ("x", "r")),
     Metric("r2_explained", "1", lambda m: 1.0 - m.mse / m.var_r, "high", "identity", _explained_gradient, ("r",)),
     Metric("kge", "1", lambda m: 1.0 - _kge_distance(m), "high", "identity", _kge_gradient, ("x", "r")),
     Metric("slope", "1", lambda m: m.cov / m.var_r, "one", "identity", _slope_gradient, ("r",)),
@@ -164,8 +160,7 @@ def metric(name: str) -> Metric:
 
 def is_constant(m: Moments, which: str) -> npt.NDArray[np.bool_]:
     """Whether `x`, `r` or their difference (`error`) does not vary beyond rounding; False without days."""
-    variance = {"x": m.var_x, "r": m.var_r, "error": m.var_error}[which]
-    return np.asarray(variance <= m.smallest_variance)
+    return {"x": m.constant_x, "r": m.constant_r}[which] if which != "error" else m.var_error <= m.smallest_variance
 
 
 def evaluate(metric: Metric, m: Moments) -> Floats:
@@ -174,6 +169,6 @@ def evaluate(metric: Metric, m: Moments) -> Floats:
         value = metric.of(m)
     # A perfect product has a constant error: its RMSE and ubRMSD are a value, without an interval.
     for which in metric.varies:
-        if which != "error":
-            value = np.where(is_constant(m, which), np.nan, value)
+        if which != "error" and (constant := is_constant(m, which)).any():
+            value = np.where(constant, np.nan, value)
     return np.asarray(value)

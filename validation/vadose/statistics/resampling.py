@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from vadose.statistics import kernels
 from vadose.statistics.differences import on_scale
 from vadose.statistics.distributions import t_quantile
 from vadose.statistics.intervals import MINIMUM_DAYS, Estimate, Pairing, limits, status_of
@@ -31,7 +32,7 @@ BASE_DAYS = 5
 LADDER: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320)
 REPLICATES = 1000
 # Replicates of so many series at once stay in a processor's cache.
-_SERIES = 8
+_SERIES = 16
 
 
 def rung(psi: Floats, gaps: Gaps) -> int:
@@ -64,30 +65,39 @@ def block_weights(days: int, mean_length: int, seed: int = 0, replicates: int = 
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # type: ignore[untyped-decorator]
-def _block_sums(x: Any, r: Any, mean_x: Any, mean_r: Any, base: int) -> Any:
-    """Sums over base blocks of 1, dx, dr, dx dx, dr dr, dx dr and abs(x - r), (series, 7, blocks), about the means."""
-    series, days = x.shape
-    blocks = (days + base - 1) // base
-    out = np.zeros((series, 7, blocks), np.float32)
+def _become_moments(drawn: Any, mean_x: Any, mean_r: Any) -> None:
+    """Turn sums of `kernels.block_sums`, (series, 7, replicates), into the parts of `Moments`, in place."""
+    series, _, count = drawn.shape
+    nothing, zero = np.float32(np.nan), np.float32(0.0)
     for s in range(series):
-        between = mean_x[s] - mean_r[s]
-        for block in range(blocks):
-            n, sx, sr, sxx, srr, sxr, apart = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for t in range(block * base, min((block + 1) * base, days)):
-                dx, dr = x[s, t] - mean_x[s], r[s, t] - mean_r[s]
-                difference = dx - dr
-                ok = abs(difference) < np.inf
-                dx = dx if ok else 0.0
-                dr = dr if ok else 0.0
-                n += 1.0 if ok else 0.0
-                sx += dx
-                sr += dr
-                sxx += dx * dx
-                srr += dr * dr
-                sxr += dx * dr
-                apart += abs(difference + between) if ok else 0.0
-            out[s, 0, block], out[s, 1, block], out[s, 2, block] = n, sx, sr
-            out[s, 3, block], out[s, 4, block], out[s, 5, block], out[s, 6, block] = sxx, srr, sxr, apart
+        a, b = mean_x[s], mean_r[s]
+        n, x, r, xx, rr, xr, apart = (
+            drawn[s, 0], drawn[s, 1], drawn[s, 2], drawn[s, 3], drawn[s, 4], drawn[s, 5], drawn[s, 6],
+        )  # fmt: skip
+        for k in range(count):
+            share = np.float32(1.0) / n[k] if n[k] > zero else nothing
+            dx, dr = x[k] * share, r[k] * share
+            var_x, var_r = xx[k] * share - dx * dx, rr[k] * share - dr * dr
+            x[k], r[k] = a + dx, b + dr
+            # Comparisons with NaN are false, and leave it.
+            xx[k], rr[k] = zero if var_x < zero else var_x, zero if var_r < zero else var_r
+            xr[k] = xr[k] * share - dx * dr
+            apart[k] = apart[k] * share
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # type: ignore[untyped-decorator]
+def _spread(values: Any) -> Any:
+    """Standard deviation of each row, ddof 0, about its first value; NaN where one is missing."""
+    rows, count = values.shape
+    out = np.empty(rows)
+    for s in range(rows):
+        row, shift = values[s], values[s, 0]
+        total, square = 0.0, 0.0
+        for k in range(count):
+            apart = row[k] - shift
+            total += apart
+            square += apart * apart
+        out[s] = np.sqrt(max(square / count - (total / count) ** 2, 0.0))
     return out
 
 
@@ -104,15 +114,11 @@ def replicate_moments(x: npt.ArrayLike, r: npt.ArrayLike, m: Moments, weights: S
         `block_weights`, (replicates, blocks).
     """
     one, two = np.asarray(x), np.asarray(r)
-    sums = _block_sums(one, two, np.nan_to_num(m.mean_x), np.nan_to_num(m.mean_r), BASE_DAYS)
+    sums = kernels.block_sums(one, two, np.nan_to_num(m.mean_x), np.nan_to_num(m.mean_r), BASE_DAYS)
     series, parts, blocks = sums.shape
     drawn = (sums.reshape(series * parts, blocks) @ weights.T).reshape(series, parts, -1)
-    n = drawn[:, 0]
-    means = drawn[:, 1:] / np.where(n > 0, n, np.float32(np.nan))[:, None]
-    dx, dr, xx, rr, xr, apart = np.moveaxis(means, 1, 0)
-    mean_x, mean_r = (one[:, None].astype(np.float32) for one in (m.mean_x, m.mean_r))
-    parts = (n, mean_x + dx, mean_r + dr, np.maximum(xx - dx * dx, 0.0), np.maximum(rr - dr * dr, 0.0), xr - dx * dr)
-    return Moments(*(cast("Floats", part) for part in (*parts, apart)))
+    _become_moments(drawn, np.asarray(m.mean_x, np.float32), np.asarray(m.mean_r, np.float32))
+    return Moments(*(cast("Floats", drawn[:, part]) for part in range(parts)))
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ def bootstrap(
         for name, one in chosen.items():
             values = evaluate(one, moments)
             scaled = on_scale(one, values)
-            drawn[name][rows], errors[name][rows] = values, scaled.std(axis=1)
+            drawn[name][rows], errors[name][rows] = values, _spread(scaled)
             if name == "r":
                 z[rows] = scaled
     run = tail_model(psi, pairing.gaps)

@@ -63,6 +63,21 @@ class Moments:
         return np.sqrt(self.var_r)
 
     @cached_property
+    def correlation(self) -> Floats:
+        """Pearson's correlation of x and r."""
+        return np.clip(self.cov / (self.std_x * self.std_r), -1.0, 1.0)
+
+    @cached_property
+    def constant_x(self) -> npt.NDArray[np.bool_]:
+        """Whether x does not vary beyond rounding; False without days."""
+        return np.asarray(self.var_x <= self.smallest_variance)
+
+    @cached_property
+    def constant_r(self) -> npt.NDArray[np.bool_]:
+        """Whether r does not vary beyond rounding; False without days."""
+        return np.asarray(self.var_r <= self.smallest_variance)
+
+    @cached_property
     def smallest_variance(self) -> Floats:
         """What rounding of float32 data can feign: it is 1e-15 of the squared level, the noise of a sensor 1e-6."""
         return 1e-14 * np.maximum(np.maximum(self.mean_x**2, self.mean_r**2), 1e-6)
