@@ -16,7 +16,9 @@ GOALS = {("prediction", "eager PyTorch"): 1.0, ("training", "eager PyTorch"): 1.
          ("moments of pairs, 100,000 series", "one read of the data"): 0.7,
          ("Spearman", "loop over pytesmo"): 12.0, ("triple collocation", "loop over pytesmo"): 80.0,
          ("CDF matching", "loop over pytesmo"): 4.0, ("bootstrap of 1,000 draws", "pytesmo pearson_r"): 100.0,
-         ("bootstrap of 1,000 draws", "pytesmo ubrmsd"): 100.0}  # fmt: skip
+         ("bootstrap of 1,000 draws", "pytesmo ubrmsd"): 100.0,
+         ("temporal descriptors", "tsfresh"): 150.0,
+         ("temporal descriptors, no sample entropy", "tsfresh"): 400.0}  # fmt: skip
 # Groups with a declared rate as their limit: name, and units of work a second.
 LIMITS = {
     "simulation": ("10 million cell-days a minute", 1e7 / 60.0),
@@ -26,6 +28,8 @@ LIMITS = {
 TITLES = {
     "validation of stations": "a whole validation of 1,000 stations, 4 products and ten years, readers included",
     "validation of map": "a whole validation of 24,000 cells, 3 products and ten years, readers included",
+    "temporal descriptors": "31 descriptors of series of 365 days, one thread",
+    "temporal descriptors, no sample entropy": "30 descriptors of series of 365 days, one thread",
     "prediction": "an ensemble of five LSTMs over 4,096 cells and a year, cube reading and encoding included",
     "training": "steps of 64 windows of 90 days, LSTM with 128 hidden states",
     "build": "reading the cube, predicting, rounding and writing a year of granules of 4,096 cells",

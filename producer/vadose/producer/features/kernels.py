@@ -315,7 +315,7 @@ def describe_all(values: Any, weights: Any, entropy: bool, per_n: bool) -> Any:
             x[n], day[n] = v, t
             if weighted:
                 w[n] = weights[s, t]
-            n += np.int64(abs(v) < np.inf)
+            n += 1 if abs(v) < np.inf else 0
         describe(x, day, w, n, weighted, entropy, per_n, c, d, a, out[s])
     return out
 
