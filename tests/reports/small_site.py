@@ -705,6 +705,41 @@ def write_evidence(data: Path) -> None:
     (folder / "validation.json").write_text(json.dumps(listed))
 
 
+def write_system(folder: Path) -> None:
+    """A published system with a description, one table and two panels of curves."""
+    folder.mkdir(parents=True)
+    paper = {
+        "title": "Small system",
+        "citation": f"Author A. (2025). A paper {HOSTILE}",
+        "doi": "10.1000/1",
+        "claim": "It is better.",
+        "methods": ["lstm", "xgboost"],
+        "stated": [{"caption": "Scores", "columns": ["model", "R"], "rows": [["theirs", ".987"]]}],
+        "questions": [{"claim": "Deep beats trees", "ran": "both", "found": "not here"}],
+        "outputs": [
+            {"output": "test scores", "where": "skill"},
+            {"output": "scores on gap days", "where": "gap_scores"},
+            {"output": "attention by lag", "where": "attention"},
+            {"output": "a map of the world", "where": "missing", "why": "the inputs are not public"},
+        ],
+    }
+    (folder / "paper.yaml").write_text(yaml.safe_dump(paper))
+    made = {"command": "vadose compare small", "commit": "d" * 12, "date": "2026-01-15", "title": "Gaps"}
+    told = {"figures": {"attention": {"x": "lag (days)", "caption": "Mean attention"}}}
+    (folder / "gap.json").write_text(json.dumps(made | told))
+    scores = {"method": ["lstm", "linear"], "metric": "ubrmsd", "value": [0.0291, 0.0444], "status": "ok"}
+    pd.DataFrame(scores).to_parquet(folder / "gap_scores.parquet", index=False)
+    curves = [
+        {
+            "figure": "attention", "panel": panel, "series": "atlstm", "x": float(lag), "y": 0.5 / (lag + 1),
+            "low": np.nan, "high": np.nan, "unit": "1",
+        }
+        for panel in ("all", "wet")
+        for lag in range(4)
+    ]  # fmt: skip
+    pd.DataFrame(curves).to_parquet(folder / "gap_curves.parquet", index=False)
+
+
 def real_experiments() -> dict[str, pd.DataFrame]:
     """Tables in the layout of the experiments on real data."""
     triplets = [
@@ -780,6 +815,7 @@ def write_project(folder: Path) -> Path:
             target.write_bytes(path.read_bytes())
     write_skill(folder / "data" / "skill")
     write_evidence(folder / "data")
+    write_system(folder / "data" / "experiments" / "small-system")
     speed = {
         "command": "nox -s bench",
         "commit": "f" * 40,

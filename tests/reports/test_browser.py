@@ -33,6 +33,8 @@ PAGES = (
     "skill/",
     "speed/",
     "evidence/",
+    "experiments/",
+    "experiments/small-system/",
     "methods/",
     "validation/",
     "user-guide/",

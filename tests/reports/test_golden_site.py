@@ -29,6 +29,8 @@ NAMES = (
     "skill.md",
     "speed.md",
     "evidence.md",
+    "experiments/index.md",
+    "experiments/small-system.md",
     "feed.xml",
     "versions.json",
     "data/demo-0p25deg/v1.0.0/scores.metadata.json",

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from vadose.common import InputError, read_json
+
+CURVE_COLUMNS = ("figure", "panel", "series", "x", "y", "low", "high", "unit")
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -99,3 +102,51 @@ def experiment(path: Path) -> Experiment | None:
         if file.stem == path.stem or (rest.startswith(("-", "_")) and file.stem not in names):
             tables[file.stem] = read_table(file)
     return Experiment(path.stem, about, tables)
+
+
+def is_curves(frame: pd.DataFrame) -> bool:
+    """Whether a table holds curves to be drawn."""
+    return set(CURVE_COLUMNS) <= set(frame.columns)
+
+
+@dataclass(frozen=True)
+class System:
+    """One published system: the folder `site/data/experiments/<recipe>/`."""
+
+    folder: Path
+
+    @property
+    def recipe(self) -> str:
+        """Name of its recipe."""
+        return self.folder.name
+
+    @cached_property
+    def paper(self) -> dict[str, Any]:
+        """`paper.yaml`: what the paper states, which methods are its own, and where each of its outputs is."""
+        path = self.folder / "paper.yaml"
+        try:
+            found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"not valid YAML: {' '.join(str(error).split())}", where=str(path)) from error
+        lacking = [key for key in ("title", "citation", "claim", "questions", "outputs") if key not in (found or {})]
+        if lacking:
+            raise InputError(f"no {', '.join(lacking)} in the description of a system", where=str(path))
+        return dict(found)
+
+    @cached_property
+    def experiments(self) -> list[Experiment]:
+        """What was run for it: every JSON file of its folder with its tables."""
+        found = (experiment(path) for path in sorted(self.folder.glob("*.json")))
+        return [one for one in found if one is not None]
+
+    @property
+    def words(self) -> set[str]:
+        """Every table and figure that an output of the paper may be found in."""
+        tables = {name: frame for one in self.experiments for name, frame in one.tables.items()}
+        drawn = {str(f) for frame in tables.values() if is_curves(frame) for f in frame["figure"].unique()}
+        return {*tables, *drawn}
+
+
+def systems(data: Path) -> list[System]:
+    """The systems below `site/data/experiments/`."""
+    return [System(path.parent) for path in sorted((data / "experiments").glob("*/paper.yaml"))]

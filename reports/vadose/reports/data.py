@@ -14,7 +14,7 @@ import xarray as xr
 import yaml
 
 from vadose.common import InputError, UsageError, read_json
-from vadose.reports.committed import Evidence, Skill, read_table
+from vadose.reports.committed import Evidence, Skill, System, read_table, systems
 from vadose.reports.formats import KEY
 from vadose.reports.text import slugs
 
@@ -299,6 +299,11 @@ class Content:
     def evidence(self) -> Evidence:
         """The experiments about the validation itself."""
         return Evidence(self.project / "data")
+
+    @property
+    def systems(self) -> list[System]:
+        """The published systems with what was run for them."""
+        return systems(self.project / "data")
 
     @property
     def skill(self) -> Skill | None:

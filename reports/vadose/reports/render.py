@@ -20,8 +20,10 @@ from vadose.reports.pages import Page, PlacedFigure, Renderer
 from vadose.reports.products import check_paths, home_page, product_issues, product_pages
 from vadose.reports.project import site_project
 from vadose.reports.results import skill_page, speed_page, truth_page
+from vadose.reports.selector import choose_page
 from vadose.reports.station_pages import own_column, station_series
 from vadose.reports.stations import series_document, station_columns
+from vadose.reports.systems import system_page, systems_page
 from vadose.reports.version_pages import version_pages
 from vadose.reports.versions import Version, release_version, run_version
 
@@ -125,16 +127,19 @@ def build_pages(content: Content, renderer: Renderer, site_url: str, files_url: 
     write_series(everything, renderer.output)
     if content.skill is not None:
         pages.append(skill_page(content.skill, renderer))
+    if content.systems:
+        pages.append(systems_page(content.systems))
+        pages += [system_page(one, content.skill, renderer) for one in content.systems]
     if content.speed is not None:
         pages.append(speed_page(content.speed))
     evidence = evidence_page(content.evidence, renderer)
     if evidence is not None:
         pages.append(evidence)
-    truth = truth_page(everything)
+    choose, truth = choose_page(everything), truth_page(everything)
     public = [r for releases in content.products.values() for r in releases if not r.preview]
     renderer.output.add("feed.xml", atom(public, found, site_url))
     renderer.output.add_json("versions.json", version_list(content))
-    return [home_page(content, versions, maps), *pages, *([truth] if truth else [])]
+    return [home_page(content, versions, maps), *pages, *(page for page in (choose, truth) if page)]
 
 
 def write_series(versions: Sequence[Version], output: Output) -> None:
@@ -196,9 +201,13 @@ def navigation(content: Content, pages: Sequence[Page], project: Path) -> list[d
     if content.runs:
         nav.append({"Runs": [{run.id: titled(f"runs/{run.id}/")} for run in content.runs]})
     results = [
-        {_nav_title(path): path} for path in ("skill.md", "speed.md", "evidence.md", "truth.md") if path in paths
+        {_nav_title(path): path}
+        for path in ("choose.md", "skill.md", "speed.md", "evidence.md", "truth.md")
+        if path in paths
     ]
     nav += [*results]
+    if content.systems:
+        nav.append({"Experiments": titled("experiments/")})
     with (project / "mkdocs.yml").open(encoding="utf-8") as file:
         guide = yaml.load(file, Loader=_Tolerant)["nav"]  # noqa: S506  (a safe loader that skips MkDocs' own tags)
     nav.append({"Guide": guide})
@@ -208,6 +217,7 @@ def navigation(content: Content, pages: Sequence[Page], project: Path) -> list[d
 def _nav_title(name: str) -> str:
     titles = {
         "index": "Overview",
+        "choose": "Choose",
         "evidence": "Validation evidence",
         "truth": "What we know here",
         "changelog": "Change log",

@@ -1,0 +1,139 @@
+"""The experiments pages: one for each published system, what it claims, what was run, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from vadose.common import InputError
+from vadose.reports import figures
+from vadose.reports.committed import Experiment, Skill, System, is_curves
+from vadose.reports.experiments import about_rows
+from vadose.reports.formats import display
+from vadose.reports.listings import Committed, Listing
+from vadose.reports.pages import Page, PlacedFigure, Renderer
+from vadose.reports.results import skill_tables
+from vadose.reports.tables import Table
+
+MISSING = "missing"
+SKILL = "skill"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One thing that was run, as it stands on the page."""
+
+    title: str
+    told: tuple[str, ...]
+    about: tuple[tuple[str, str], ...]
+    figures: tuple[PlacedFigure, ...]
+    listings: tuple[Listing, ...]
+    files: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def system_page(system: System, skill: Skill | None, renderer: Renderer) -> Page:
+    """The page of one system.
+
+    Raises
+    ------
+    InputError
+        Where the description lacks something, or names a table or figure that is not there.
+    """
+    paper = system.paper
+    values = {
+        "paper": paper,
+        "recipe": system.recipe,
+        "stated": [_stated(table) for table in paper.get("stated", [])],
+        "questions": paper["questions"],
+        "outputs": [_output(system, one) for one in paper["outputs"]],
+        "tables": [] if skill is None else own_tables(skill, paper.get("methods", [])),
+        "ran": [_ran(system, one, renderer) for one in system.experiments],
+    }
+    return Page(f"experiments/{system.recipe}.md", str(paper["title"]), "system.md.jinja", values)
+
+
+def systems_page(found: Sequence[System]) -> Page:
+    """The list of all systems."""
+    return Page("experiments/index.md", "Experiments", "systems.md.jinja", {"systems": found})
+
+
+def own_tables(skill: Skill, methods: Sequence[str]) -> list[Table]:
+    """Scores of the system's methods and of the baselines on real SMAP, all cells, one table for each split."""
+    frame = skill.scores
+    rows = frame[frame["method"].isin(methods) & (frame["subset"] == "all_cells")]
+    own = set(methods[:1])
+    return [table for table in skill_tables(rows) if any(line.label.partition(",")[0] in own for line in table.lines)]
+
+
+def _stated(table: dict[str, Any]) -> dict[str, Any]:
+    """A table of the paper, as it prints it."""
+    heads = [str(word) for word in table["columns"]]
+    rows = [[str(cell) for cell in row] for row in table["rows"]]
+    if any(len(row) != len(heads) for row in rows):
+        raise InputError(f"a row of the stated table {table['caption']!r} has not {len(heads)} cells")
+    return {"caption": str(table["caption"]), "heads": heads, "rows": rows}
+
+
+def _output(system: System, one: dict[str, Any]) -> dict[str, str]:
+    """Where one output of the paper is: on this page, among the skill tables, or missing with the reason."""
+    where = str(one["where"])
+    if where == MISSING:
+        if not one.get("why"):
+            raise InputError(f"{one['output']!r} is missing without a reason", where=str(system.folder / "paper.yaml"))
+        return {"output": str(one["output"]), "mark": "– missing", "note": str(one["why"])}
+    if where != SKILL and where not in system.words:
+        raise InputError(f"no table or figure named {where!r} for {one['output']!r}",
+                         where=str(system.folder / "paper.yaml"))  # fmt: skip
+    note = "skill tables of this page" if where == SKILL else where.replace("_", " ").replace("-", " ")
+    why = str(one.get("why", ""))
+    return {"output": str(one["output"]), "mark": "✓ here", "note": f"{note}. {why}" if why else note}
+
+
+def _ran(system: System, one: Experiment, renderer: Renderer) -> Ran:
+    folder = f"experiments/{system.recipe}"
+    listings: list[Listing] = []
+    drawn: list[PlacedFigure] = []
+    files = []
+    for name, frame in one.tables.items():
+        table = Committed(frame, f"data/{folder}/{name}")
+        table.write(renderer)
+        files.append((_title(name), table.files))
+        if is_curves(frame):
+            drawn += [renderer.place(figure, folder) for figure in curve_figures(frame, one.about)]
+        elif not table.long:
+            listings.append(table.listing(_title(name)))
+    told = tuple(str(one.about[key]) for key in ("question", "what", "finding") if one.about.get(key))
+    title = str(one.about.get("title") or _title(one.name))
+    return Ran(title, told, about_rows(one.about), tuple(drawn), tuple(listings), tuple(files))
+
+
+def _title(name: str) -> str:
+    words = name.replace("_", " ").replace("-", " ")
+    return words[:1].upper() + words[1:]
+
+
+def curve_figures(frame: pd.DataFrame, about: dict[str, Any]) -> list[figures.Figure]:
+    """A figure for each figure and panel of a table of curves.
+
+    `about["figures"]` may give for a figure its `x` title, its `caption`, and `filled` for density curves.
+    """
+    words = about.get("figures") or {}
+    result = []
+    for name in dict.fromkeys(str(one) for one in frame["figure"]):
+        told = words.get(name, {})
+        for index, (panel, rows) in enumerate(figures.curve_panels(frame, name)):
+            how = display(panel)
+            unit = str(rows["unit"].iloc[0])
+            label = how.label if how.label != panel else _title(panel) if panel else _title(name)
+            y_title = f"{label} ({unit})" if unit not in ("", "1") else label
+            caption = str(told.get("caption", _title(name)))
+            result.append(
+                figures.curve_figure(
+                    f"{name}-{index + 1}".replace("_", "-"), rows, x_title=str(told.get("x", "")), y_title=y_title,
+                    caption=f"{caption}: {label}." if panel else f"{caption}.",
+                )
+            )  # fmt: skip
+    return result

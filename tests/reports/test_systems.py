@@ -1,0 +1,73 @@
+"""The page of a published system: its claims, our numbers, and every output either there or missing by name."""
+
+import html
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vadose.common import InputError
+from vadose.reports import report, site_project
+from vadose.reports.committed import systems
+
+
+@pytest.fixture(scope="module")
+def page(built) -> str:
+    return (built.site / "experiments" / "small-system" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_says_what_is_claimed_stated_run_and_missing(page: str) -> None:
+    words = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    for said in ("It is better.", ".987", "not here", "vadose compare small", "– missing", "inputs are not public"):
+        assert said in words
+
+
+def test_every_number_of_an_experiment_is_in_its_file(built, page: str) -> None:
+    checked = 0
+    for address, table in re.findall(r'data-evidence="([^"]+)">(.*?)</table>', page, re.DOTALL):
+        columns = json.loads((built.site / "experiments" / "small-system" / address).read_text())["columns"]
+        for value, place in re.findall(r'<data value="([^"]+)" data-cell="([^"]+)"', table):
+            row, _, column = place.partition(" ")
+            assert columns[column][int(row)] == float(value)
+            checked += 1
+    assert checked == 2
+
+
+def test_curves_are_drawn_by_panel_and_the_skill_of_its_methods_stands_there(built, page: str) -> None:
+    specs = re.findall(r'data-spec="([^"]+)"', page)
+    assert len(specs) == 2
+    spec = json.loads((built.site / "experiments" / "small-system" / specs[0]).read_text())
+    assert spec["data"][0]["y"] == [0.5 / (lag + 1) for lag in range(4)]
+    assert spec["layout"]["xaxis"]["title"]["text"] == "lag (days)"
+    assert "xgboost" in page
+    assert "Split P1" in page
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"where": "nowhere"}, "no table or figure named 'nowhere'"),
+        ({"where": "missing", "why": ""}, "missing without a reason"),
+    ],
+)
+def test_an_output_is_there_or_missing_with_a_reason(small, tmp_path: Path, change, message: str) -> None:
+    project = small.write_project(tmp_path / "project")
+    path = project / "data" / "experiments" / "small-system" / "paper.yaml"
+    paper = yaml.safe_load(path.read_text())
+    paper["outputs"][0] |= change
+    path.write_text(yaml.safe_dump(paper))
+    with pytest.raises(InputError, match=message):
+        report(tmp_path / "workspace", project=project)
+
+
+def test_the_committed_systems_are_the_five_and_make_pages(small, tmp_path: Path) -> None:
+    names = [system.recipe for system in systems(site_project() / "data")]
+    assert names == ["glass-avhrr-sm", "mlstm-correction", "stsg-sm", "tc-lstm-downscaling", "tssmnet-smap"]
+    project = small.write_project(tmp_path / "project")
+    shutil.rmtree(project / "data")
+    shutil.copytree(site_project() / "data", project / "data")
+    docs = report(tmp_path / "workspace", project=project).docs
+    assert {path.stem for path in (docs / "experiments").glob("*.md")} == {"index", *names}
