@@ -40,7 +40,7 @@ PARTIAL = 5
 )
 @click.option("--hidden", type=click.Path(path_type=Path), help="File of filled and hidden values, for gap_days.")
 @click.option("--sensors", help="primary: one sensor per station and depth (default); separate: all.")
-@click.option("--interval", help="Dependence between days: tail_model (default), lag1, ar2, hac, iid.")
+@click.option("--interval", help="Dependence between days: tail_model (default), lag1, ar2, hac, iid, bootstrap.")
 @click.option("--scaling", "scalings", multiple=True, help="Further scores of the scaled product. Repeatable.")
 @click.option("--cross-fit", is_flag=True, help="Fit a scaling on other years than it is applied to.")
 @click.option("--no-maps", is_flag=True, help="Do not compare maps with each other.")

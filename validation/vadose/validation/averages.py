@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.statistics import Metric, evaluate, metric, weighted_mean
-from vadose.statistics.aggregates import Average, Spread, network_time_error, spread
+from vadose.statistics.aggregates import Average, Spread, spread
 from vadose.statistics.differences import on_scale
 from vadose.statistics.intervals import MINIMUM_DAYS
 from vadose.statistics.status import CODE
+from vadose.validation.means import BOOTSTRAP, Means
 from vadose.validation.network import Network
-from vadose.validation.scores import Means, Row, Sample, Scored, key_of
+from vadose.validation.scores import Row, Sample, Scored, key_of
 from vadose.validation.strata import DayStrata, class_influence, class_moments, class_present
 
 Floats = npt.NDArray[np.float64]
@@ -26,9 +27,7 @@ AVERAGES_SHOWN: tuple[Average, ...] = ("median", "mean")
 METHOD = "cluster_bootstrap"
 
 
-def average_rows(
-    sample: Sample, scored: Scored, network: Network, *, everywhere: bool = False, model: str = "tail_model"
-) -> list[Row]:
+def average_rows(sample: Sample, scored: Scored, network: Network, *, everywhere: bool = False) -> list[Row]:
     """Averages over all stations and, unless `everywhere`, over those of every class."""
     groups: list[tuple[str, str, Booleans]] = [("all", "all", np.ones(len(sample.stations), bool))]
     if not everywhere:
@@ -36,9 +35,9 @@ def average_rows(
     out: list[Row] = []
     for row, (kind, name, members) in enumerate(groups):
         value = np.where(members, scored.estimate.value, np.nan)
-        found = _averages(scored.metric, value, network, *scored.means.of(row))
+        found = _averages(scored.metric, value, network, scored.means, row)
         empty = _nothing(scored.estimate.status[members])
-        out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, model, empty)
+        out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, scored.means.model, empty)
     return out
 
 
@@ -47,20 +46,22 @@ def _nothing(status: npt.NDArray[np.int8]) -> str:
     return "few_years" if (status == CODE["few_years"]).any() else "no_overlap"
 
 
-def _averages(
-    one: Metric, value: Floats, network: Network, influence: Floats, present: Booleans
-) -> list[tuple[str, Spread]]:
+def _averages(one: Metric, value: Floats, network: Network, means: Means, number: int) -> list[tuple[str, Spread]]:
     """The averages of a metric over the stations with a value; none where no station has one."""
     valid = np.isfinite(value)
     if not valid.any():
         return []
-    timed = one.scale is not None and present.any()
-    error, n_eff = network_time_error(influence, present) if timed else (np.nan, np.nan)
+    error, n_eff = means.time_error(number) if _timed(one, means) else (np.nan, np.nan)
     draws, weights, clusters = network.draws(valid), network.weights(valid)[valid], network.count(valid)
     scaled = on_scale(one, value[valid])
     return [
         (name, spread(name, value[valid], weights, draws, clusters, error, n_eff, scaled)) for name in AVERAGES_SHOWN
     ]
+
+
+def _timed(one: Metric, means: Means) -> bool:
+    """Whether the error over other days is known: of a metric with an influence series, or with draws."""
+    return one.scale is not None or means.draws is not None
 
 
 def _rows(
@@ -75,7 +76,7 @@ def _rows(
         return [{**head, "aggregate": aggregate} for aggregate in AVERAGES_SHOWN]
     valid = np.isfinite(value)
     head |= {"n": int(valid.sum()), "coverage": float(weighted_mean(sample.coverage, network.weights(valid)))}
-    method = f"{METHOD}+{model}" if one.scale is not None else METHOD
+    method = f"{METHOD}+{model}" if one.scale is not None or model == BOOTSTRAP else METHOD
     out = []
     for aggregate, average in found:
         shown = np.isfinite(average.ci_low)
@@ -122,13 +123,13 @@ def joined_classes(parts: Sequence[ClassScored]) -> ClassScored:
     return replace(parts[0], value=np.concatenate([part.value for part in parts]), means=means)
 
 
-def class_rows(sample: Sample, scored: ClassScored, network: Network, model: str = "tail_model") -> list[Row]:
+def class_rows(sample: Sample, scored: ClassScored, network: Network) -> list[Row]:
     """Averages over all stations in every class that has a day."""
     out: list[Row] = []
     for number, name in enumerate(scored.strata.names):
-        influence, present = scored.means.of(number)
-        if present.any():
+        if scored.means.present[number].any():
             value = scored.value[:, number]
-            found = _averages(scored.metric, value, network, influence, present)
-            out += _rows(sample, scored.metric, "raw", network, scored.strata.kind, name, value, found, model)
+            found = _averages(scored.metric, value, network, scored.means, number)
+            model, kind = scored.means.model, scored.strata.kind
+            out += _rows(sample, scored.metric, "raw", network, kind, name, value, found, model)
     return out

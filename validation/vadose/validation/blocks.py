@@ -326,10 +326,10 @@ def score_rows(found: Scores, network: Network, model: str, *, stations_too: boo
         sample = found.samples[case]
         if stations_too and not case.averaged:
             frames += [scores.station_rows(sample, one, model) for one in scored]
-        average = functools.partial(averages.average_rows, network=network, everywhere=case.averaged, model=model)
+        average = functools.partial(averages.average_rows, network=network, everywhere=case.averaged)
         jobs += [functools.partial(average, sample, one) for one in scored]
         classes = found.classes.get(case, [])
-        jobs += [functools.partial(averages.class_rows, sample, one, network, model) for one in classes]
+        jobs += [functools.partial(averages.class_rows, sample, one, network) for one in classes]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         averaged = [row for rows in pool.map(lambda job: job(), jobs) for row in rows]
     return pd.concat([*frames, pd.DataFrame(averaged)], ignore_index=True)

@@ -112,7 +112,7 @@ def reference_error(members: Members, ours: str, model: Model) -> Floats | None:
 
 def score_rows(
     found: Found, keys: Mapping[str, str], versions: Mapping[str, str], network: Network,
-    stations: npt.NDArray[np.str_], *, stations_too: bool,
+    stations: npt.NDArray[np.str_], model: Model, *, stations_too: bool,
 ) -> pd.DataFrame:  # fmt: skip
     """Rows of `scores.parquet`: error standard deviation, R2 and SNR of each product of a triplet.
 
@@ -130,19 +130,19 @@ def score_rows(
                 "version": versions[name], "signal": found.signal, "metric": metric,
             }  # fmt: skip
             if stations_too:
-                frames.append(_station_rows(found, position, head, stations, value, low, high))
+                frames.append(_station_rows(found, position, head, stations, model, value, low, high))
             frames.append(_median_row(found, head, network, value))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def _station_rows(
-    found: Found, position: int, head: Mapping[str, str], stations: npt.NDArray[np.str_], value: Floats, low: Floats,
-    high: Floats,
+    found: Found, position: int, head: Mapping[str, str], stations: npt.NDArray[np.str_], model: Model, value: Floats,
+    low: Floats, high: Floats,
 ) -> pd.DataFrame:  # fmt: skip
     shown = np.isfinite(low)
     return pd.DataFrame({
         **head, "subset": f"{SUBSET} {found.label}", "stratum_kind": "station", "stratum": stations, "aggregate": "",
-        "value": value, "ci_low": low, "ci_high": high, "ci_method": np.where(shown, "tail_model", ""),
+        "value": value, "ci_low": low, "ci_high": high, "ci_method": np.where(shown, model, ""),
         "ci_scope": np.where(shown, "time", ""), "n": found.result.n, "n_eff": found.result.n_eff[..., position],
         "coverage": np.nan, "status": words(found.result.status[..., position]),
     })  # fmt: skip
@@ -219,7 +219,7 @@ def budgets(
                 "method": "", "seed": "", "fold": "", "scaling": "none", **keys, "product": ours, "version": version,
                 "signal": "raw", "metric": f"budget_{part}", "subset": f"budget {label}", "stratum_kind": "station",
                 "stratum": stations, "aggregate": "", "value": value, "ci_low": getattr(found, f"{part}_low"),
-                "ci_high": getattr(found, f"{part}_high"), "ci_method": "tail_model", "ci_scope": "time",
+                "ci_high": getattr(found, f"{part}_high"), "ci_method": model, "ci_scope": "time",
                 "n": np.isfinite(members.series(order, "raw")).all(axis=1).sum(axis=1), "n_eff": np.nan,
                 "coverage": np.nan, "status": status,
             }))  # fmt: skip

@@ -11,13 +11,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vadose.statistics import Metric, Pairing, adjusted, anomaly_35d, metric, outcome
-from vadose.statistics.aggregates import FEWEST_CLUSTERS, difference_p_value, network_time_error, weighted_mean
+from vadose.statistics import (
+    Bootstrapped,
+    Metric,
+    Pairing,
+    adjusted,
+    anomaly_35d,
+    bootstrap,
+    evaluate,
+    metric,
+    on_scale,
+    outcome,
+)
+from vadose.statistics.aggregates import FEWEST_CLUSTERS, difference_p_value, weighted_mean
 from vadose.statistics.differences import Difference, back, difference
 from vadose.statistics.distributions import t_quantile
 from vadose.statistics.longrun import Model
+from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, Draws, Means, block_days
 from vadose.validation.network import Network
-from vadose.validation.scores import Means, in_threads
+from vadose.validation.options import Interval
+from vadose.validation.scores import blocks_of, in_threads
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,7 +106,7 @@ def joined(parts: Sequence[Differences]) -> Differences:
     return replace(parts[0], found=_concatenated([part.found for part in parts]), means=means)
 
 
-def differences(pair: Pair, network: Network, model: Model = "tail_model") -> list[Differences]:
+def differences(pair: Pair, network: Network, model: Interval = "tail_model") -> list[Differences]:
     """All compared metrics of a block of stations."""
     return [_differences(pair.signal(signal), metric(name), signal, network, model) for name, signal in COMPARED]
 
@@ -138,24 +151,80 @@ def _within_family(frame: pd.DataFrame, one: Metric) -> pd.DataFrame:
     return frame.assign(p_adjusted=p, outcome=np.where(tested, words, "not_applicable"))
 
 
-def _differences(pair: Pair, one: Metric, signal: str, network: Network, model: Model) -> Differences:
+def _differences(pair: Pair, one: Metric, signal: str, network: Network, model: Interval) -> Differences:
     parts: list[Difference] = []
     sums: list[npt.NDArray[np.float32]] = []
+    drawn: list[_Drawn] = []
+    length = _block_days(pair, network) if model == BOOTSTRAP else 0
+    smooth: Model = "tail_model" if model == "bootstrap" else model
 
-    def block(rows: slice) -> Difference:
+    def block(rows: slice) -> tuple[Difference, _Drawn | None]:
         ours, rival = Pairing.of(pair.ours[rows], pair.r[rows]), Pairing.of(pair.rival[rows], pair.r[rows])
-        return difference(one, ours, rival, model)
+        if model == BOOTSTRAP:
+            return _bootstrapped(one, ours, rival, network.seed, length)
+        return difference(one, ours, rival, smooth), None
 
-    for part in in_threads(block, len(pair.r)):
+    for part, replicates in in_threads(block, len(pair.r)):
         parts.append(part)
         sums.append(part.influence.astype(np.float32))
+        drawn += [replicates] if replicates is not None else []
     found = _concatenated(parts)
     masks = [np.ones(found.n.size, bool), *(members for *_, members in network.groups)]
     raw = np.stack([network.raw(mask & np.isfinite(found.value)) for mask in masks])
     matched = np.isfinite(pair.r)
     present = np.stack([matched[mask].any(axis=0) for mask in masks])
-    influence = (raw / np.maximum(found.n, 1.0)) @ np.concatenate(sums).astype(np.float64)
-    return Differences(one, signal, found, Means(influence, raw.sum(axis=1), present))
+    shares = raw / np.maximum(found.n, 1.0)
+    influence = shares @ np.concatenate(sums).astype(np.float64)
+    means = Means(influence, raw.sum(axis=1), present, _mean_draws(drawn, raw, found.n) if drawn else None)
+    return Differences(one, signal, found, means)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Replicates of a block of differences, of the metric and of Fisher z, (station, replicate), and psi of z."""
+
+    metric: Floats
+    z: Floats
+    influence: Floats
+
+
+def _block_days(pair: Pair, network: Network) -> int:
+    if network.equal_stations:
+        return MAP_BLOCK_DAYS
+    rows = list(blocks_of(len(pair.r)))
+    return max(block_days(pair.ours, pair.r, rows), block_days(pair.rival, pair.r, rows))
+
+
+def _bootstrapped(one: Metric, ours: Pairing, rival: Pairing, seed: int, length: int) -> tuple[Difference, _Drawn]:
+    """Difference with the interval and p-value of blocks drawn alike for both products, and its replicates."""
+    both = [bootstrap(pairing, [one], seed=seed, mean_length=length) for pairing in (ours, rival)]
+    found = difference(one, ours, rival)
+    apart, z = (_apart(each, both, ours, rival) for each in (one, metric("r")))
+    error = apart.std(axis=1) * max(drawn.factor for drawn in both)
+    dof = np.maximum(np.nan_to_num(found.n_eff, nan=2.0) - 1.0, 1.0)
+    shown = np.isfinite(found.p)
+    half = t_quantile(0.95, dof) * error
+    p = np.where(error > 0, difference_p_value(found.value, error**2, dof + 1.0), found.p)
+    changed = replace(
+        found, variance=error**2, p=np.where(shown, p, np.nan), ci_low=np.where(shown, found.value - half, np.nan),
+        ci_high=np.where(shown, found.value + half, np.nan),
+    )  # fmt: skip
+    correlated = metric("r")
+    return changed, _Drawn(apart, z, ours.influence(correlated) - rival.influence(correlated))
+
+
+def _apart(one: Metric, both: Sequence[Bootstrapped], ours: Pairing, rival: Pairing) -> Floats:
+    """Replicates of ours minus rival on the scale of the interval; a draw without a value counts as the value."""
+    first, second = (on_scale(one, drawn.replicates[one.name]).astype(float) for drawn in both)
+    values = (on_scale(one, evaluate(one, pairing.moments)) for pairing in (ours, rival))
+    value = np.subtract(*values)[:, None]
+    return np.asarray(np.nan_to_num(np.where(np.isfinite(first - second), first - second, value)))
+
+
+def _mean_draws(drawn: Sequence[_Drawn], raw: Floats, n: Floats) -> Draws:
+    """Replicates of the mean difference over the stations of every class."""
+    apart, z, psi = (np.concatenate([getattr(part, name) for part in drawn]) for name in ("metric", "z", "influence"))
+    return Draws(raw @ apart, raw @ z, raw / np.maximum(n, 1.0) @ psi, raw.sum(axis=1))
 
 
 def _station_rows(compared: Differences, stations: npt.NDArray[np.str_]) -> pd.DataFrame:
@@ -191,7 +260,7 @@ def _overall(
     mean = float(weighted_mean(apart, weights))
     middle = weighted_mean(np.where(np.isfinite(found.middle), found.middle, np.nan), weights)
     clusters = network.count(valid)
-    time_error, n_eff = network_time_error(*found.means.of(number)) if valid.any() else (np.nan, np.nan)
+    time_error, n_eff = found.means.time_error(number) if valid.any() else (np.nan, np.nan)
     between = _between(apart, weights, network) if clusters >= 2 else 0.0
     error = max(between, time_error if np.isfinite(time_error) else 0.0)
     dof = min(n_eff, clusters if clusters >= FEWEST_CLUSTERS else n_eff)

@@ -136,7 +136,7 @@ def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
         return
     stations = tables.stations["station_id"].to_numpy(str)
     on_stations = tables.kind == "stations"
-    ours, model = suite.product.name, suite.options.interval
+    ours, model = suite.product.name, suite.options.model
     keys = tables.keys
     versions = {product.name: product.version for product in suite.products}
     most = collocations.MOST_TRIPLETS if on_stations else _TRIPLETS_ON_MAPS
@@ -145,7 +145,7 @@ def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
     found = list(collocations.collocated(members, ours, model, intervals=on_stations, most=most))
     for one in found:
         out.scores.append(
-            collocations.score_rows(one, keys, versions, tables.network, stations, stations_too=on_stations)
+            collocations.score_rows(one, keys, versions, tables.network, stations, model, stations_too=on_stations)
         )
     out.facts.append(collocations.validity_facts(tables.reference, found))
     if on_stations:

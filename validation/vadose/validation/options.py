@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from vadose.common import UsageError
 from vadose.statistics.longrun import Model
 from vadose.statistics.scaling import SCALINGS
 
 SENSORS = ("primary", "separate")
-INTERVALS: tuple[str, ...] = get_args(Model)
+Interval = Literal["tail_model", "lag1", "ar2", "hac", "iid", "bootstrap"]
+INTERVALS: tuple[str, ...] = get_args(Interval)
+
+assert set(get_args(Model)) < set(INTERVALS)
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Options:
     seed
         Seed of the bootstrap.
     interval
-        Model of the dependence between days.
+        Model of the dependence between days, or `bootstrap`: blocks of days are drawn for every score.
     scalings
         Further scores of the product after these scalings to the reference.
     cross_fit
@@ -39,7 +42,7 @@ class Options:
 
     allow_day_mismatch: bool = False
     seed: int = 0
-    interval: Model = "tail_model"
+    interval: Interval = "tail_model"
     scalings: tuple[str, ...] = ()
     cross_fit: bool = False
     sensors: str = "primary"
@@ -57,6 +60,11 @@ class Options:
                 raise UsageError(f"no {name} {value!r}; known: {', '.join(known)}")
         if self.cross_fit and not self.scalings:
             raise UsageError("--cross-fit is about scaling", next="add --scaling NAME, or leave --cross-fit out")
+
+    @property
+    def model(self) -> Model:
+        """Model for what has no draws, such as collocation."""
+        return "tail_model" if self.interval == "bootstrap" else self.interval
 
     def stated(self) -> dict[str, Any]:
         """What `run.json` says of the settings."""

@@ -24,6 +24,7 @@ from vadose.statistics import (
     Pairing,
     anomaly_35d,
     anomaly_climatology,
+    bootstrap,
     evaluate,
     metric,
     moments,
@@ -33,7 +34,9 @@ from vadose.statistics import (
 from vadose.statistics.intervals import MINIMUM_DAYS, Estimate
 from vadose.statistics.longrun import Model
 from vadose.statistics.status import CODE
+from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, BlockDraws, Draws, Means, block_days
 from vadose.validation.network import Network
+from vadose.validation.options import Interval
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -92,32 +95,6 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Means:
-    """Influence series of averages over stations, one for each class, that blocks of stations can add to.
-
-    Attributes
-    ----------
-    influence, weight
-        Sum over stations of raw weight times psi / n, (class, time), and the sum of raw weights, (class,).
-    present
-        Days on which any station of the class is matched, (class, time).
-    """
-
-    influence: Floats
-    weight: Floats
-    present: Booleans
-
-    def __add__(self, other: Means) -> Means:
-        """Those of both blocks."""
-        return Means(self.influence + other.influence, self.weight + other.weight, self.present | other.present)
-
-    def of(self, number: int) -> tuple[Floats, Booleans]:
-        """Influence series of one class, scaled so that its mean over present days counts, and those days, (time,)."""
-        total, present = self.weight[number], self.present[number]
-        return self.influence[number] * (present.sum() / total if total > 0 else 0.0), present
-
-
-@dataclass(frozen=True)
 class Scored:
     """One metric of a sample: of every station, and the means over all stations and over every group."""
 
@@ -136,7 +113,7 @@ def joined(parts: Sequence[Scored]) -> Scored:
 
 
 def score(
-    sample: Sample, network: Network, which: Which, *, intervals: bool, model: Model = "tail_model"
+    sample: Sample, network: Network, which: Which, *, intervals: bool, model: Interval = "tail_model"
 ) -> Iterator[Scored]:
     """Metrics of all stations of a sample.
 
@@ -149,7 +126,7 @@ def score(
     intervals
         Whether every station gets its interval; the network means always get theirs.
     model
-        Model of the dependence between days.
+        Model of the dependence between days, or `bootstrap`.
     """
     for signal in dict.fromkeys(one for _, one in which):
         names = [name for name, of in which if of == signal]
@@ -194,7 +171,7 @@ def _values(one: Metric, m: Moments) -> Floats:
 
 
 def _score(
-    x: Floats, r: Floats, metrics: list[Metric], signal: str, network: Network, intervals: bool, model: Model
+    x: Floats, r: Floats, metrics: list[Metric], signal: str, network: Network, intervals: bool, model: Interval
 ) -> Iterator[Scored]:
     m = moments(x, r)
     values = {one.name: _values(one, m) for one in metrics}
@@ -202,34 +179,55 @@ def _score(
     weights = {
         name: np.stack([network.raw(mask & np.isfinite(value)) for mask in masks]) for name, value in values.items()
     }
+    z = np.isfinite(_values(metric("r"), m))
+    z_weights = np.stack([network.raw(mask & z) for mask in masks])
     influence = {name: np.zeros((len(masks), x.shape[1])) for name in values}
+    draws: dict[str, Draws] = {}
     matched = np.isfinite(x) & np.isfinite(r)
     present = np.stack([matched[mask].any(axis=0) for mask in masks])
     estimates: dict[str, list[Estimate]] = {name: [] for name in values}
+    length = _block_days(x, r, network) if model == BOOTSTRAP else 0
+    smooth: Model = "tail_model" if model == "bootstrap" else model
 
-    def block(rows: slice) -> list[tuple[Estimate | None, Floats | None]]:
+    def drawn(rows: slice) -> list[tuple[Estimate | None, Floats | Draws | None]]:
         pairing = Pairing.of(x[rows], r[rows], m.rows(rows))
-        found: list[tuple[Estimate | None, Floats | None]] = []
+        found = BlockDraws(bootstrap(pairing, metrics, seed=network.seed, mean_length=length), pairing)
+        return [
+            (found.drawn.estimates[one.name], found.sums(one, weights[one.name][:, rows], z_weights[:, rows]))
+            for one in metrics
+        ]
+
+    def block(rows: slice) -> list[tuple[Estimate | None, Floats | Draws | None]]:
+        pairing = Pairing.of(x[rows], r[rows], m.rows(rows))
+        found: list[tuple[Estimate | None, Floats | Draws | None]] = []
         for one in metrics:
             if one.scale is None:
-                found.append((pairing.estimate(one, model=model), None))
+                found.append((pairing.estimate(one, model=smooth), None))
                 continue
             psi = pairing.influence(one)
             share = weights[one.name][:, rows] / np.maximum(pairing.moments.n, 1.0)
-            estimate = pairing.estimate(one, model=model, psi=psi) if intervals else None
+            estimate = pairing.estimate(one, model=smooth, psi=psi) if intervals else None
             found.append((estimate, share @ psi))
         return found
 
-    for found in in_threads(block, len(x)):
+    for found in in_threads(drawn if model == BOOTSTRAP else block, len(x)):
         for one, (estimate, part) in zip(metrics, found, strict=True):
-            if part is not None:
+            if isinstance(part, Draws):
+                draws[one.name] = draws[one.name] + part if one.name in draws else part
+            elif part is not None:
                 influence[one.name] += part
             if estimate is not None:
                 estimates[one.name].append(estimate)
     for one in metrics:
         kept = estimates[one.name]
         whole = _concatenated(kept) if kept else _bare(m, values[one.name])
-        yield Scored(one, signal, whole, Means(influence[one.name], weights[one.name].sum(axis=1), present))
+        means = Means(influence[one.name], weights[one.name].sum(axis=1), present, draws.get(one.name))
+        yield Scored(one, signal, whole, means)
+
+
+def _block_days(x: Floats, r: Floats, network: Network) -> int:
+    """Mean length of the blocks that are drawn: as the stations ask, on maps one length for all."""
+    return MAP_BLOCK_DAYS if network.equal_stations else block_days(x, r, list(blocks_of(len(x))))
 
 
 def _concatenated(parts: list[Estimate]) -> Estimate:
@@ -239,9 +237,13 @@ def _concatenated(parts: list[Estimate]) -> Estimate:
 
 def in_threads(function: Callable[[slice], Result], stations: int) -> Iterator[Result]:
     """`function` of consecutive blocks of stations, in their order whatever the number of threads."""
-    blocks = [slice(start, start + BLOCK) for start in range(0, stations, BLOCK)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        yield from pool.map(function, blocks)
+        yield from pool.map(function, blocks_of(stations))
+
+
+def blocks_of(stations: int) -> Iterator[slice]:
+    """Consecutive blocks of stations."""
+    return (slice(start, start + BLOCK) for start in range(0, stations, BLOCK))
 
 
 def _bare(m: Moments, value: Floats) -> Estimate:

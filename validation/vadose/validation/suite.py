@@ -173,7 +173,7 @@ def _reference_error(suite: Suite, block: Block) -> Floats | None:
         return None
     names = (*(block.matched.names[row] for row in rows), IN_SITU)
     values = np.concatenate([block.matched.values[rows].astype(float), block.reference_of(block.split)[None]])
-    return reference_error(Members(names, values, suite.relations), suite.product.name, suite.options.interval)
+    return reference_error(Members(names, values, suite.relations), suite.product.name, suite.options.model)
 
 
 @dataclass(frozen=True)
