@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 # NaN must stay NaN: no other fast-math flag.
 _FAST = {"reassoc", "contract"}
+# Days that are summed in the precision of the data.
+_RUN = 512
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
@@ -199,12 +201,15 @@ def quadratic_influence(series: Any, mean: Any, covariance: Any, gradient: Any) 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
 def triple_means(x: Any, y: Any, z: Any) -> Any:
-    """As `joint_means` of three data sets, each (cells, time): count, means (cells, 3), covariances (cells, 3, 3)."""
+    """As `joint_means` of three data sets, each (cells, time): count, means (cells, 3), covariances (cells, 3, 3).
+
+    Runs of days are summed in the precision of the data, the runs in double: single precision errs by 1e-6.
+    """
     cells, days = x.shape
     count = np.zeros(cells)
     mean = np.full((cells, 3), np.nan)
     covariance = np.full((cells, 3, 3), np.nan)
-    zero = x.dtype.type(0)
+    zero, one = x.dtype.type(0), x.dtype.type(1)
     if days == 0:
         return count, mean, covariance
     for s in range(cells):
@@ -213,23 +218,37 @@ def triple_means(x: Any, y: Any, z: Any) -> Any:
         while first < days - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first]) and np.isfinite(c[first])):
             first += 1
         shift_a, shift_b, shift_c = a[first], b[first], c[first]
-        n, sa, sb, sc = 0, 0.0, 0.0, 0.0
+        n, sa, sb, sc = 0.0, 0.0, 0.0, 0.0
         saa, sbb, scc, sab, sac, sbc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for t in range(days):
-            ok = abs(a[t] + b[t] + c[t]) < np.inf
-            da = np.float64(a[t] - shift_a if ok else zero)
-            db = np.float64(b[t] - shift_b if ok else zero)
-            dc = np.float64(c[t] - shift_c if ok else zero)
-            n += 1 if ok else 0
-            sa += da
-            sb += db
-            sc += dc
-            saa += da * da
-            sbb += db * db
-            scc += dc * dc
-            sab += da * db
-            sac += da * dc
-            sbc += db * dc
+        for start in range(0, days, _RUN):
+            u, v, w = a[start : start + _RUN], b[start : start + _RUN], c[start : start + _RUN]
+            m, ra, rb, rc = zero, zero, zero, zero
+            raa, rbb, rcc, rab, rac, rbc = zero, zero, zero, zero, zero, zero
+            for t in range(u.size):
+                ok = abs(u[t] + v[t] + w[t]) < np.inf
+                da = u[t] - shift_a if ok else zero
+                db = v[t] - shift_b if ok else zero
+                dc = w[t] - shift_c if ok else zero
+                m += one if ok else zero
+                ra += da
+                rb += db
+                rc += dc
+                raa += da * da
+                rbb += db * db
+                rcc += dc * dc
+                rab += da * db
+                rac += da * dc
+                rbc += db * dc
+            n += m
+            sa += ra
+            sb += rb
+            sc += rc
+            saa += raa
+            sbb += rbb
+            scc += rcc
+            sab += rab
+            sac += rac
+            sbc += rbc
         count[s] = n
         if n > 0:
             ma, mb, mc = sa / n, sb / n, sc / n
