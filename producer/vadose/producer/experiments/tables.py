@@ -1,0 +1,35 @@
+"""What an experiment leaves behind: its tables, and a description of what was run."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from vadose.common import whole_file, write_json
+from vadose.common.software import software
+
+
+def publish(out: Path, name: str, told: Mapping[str, object], tables: Mapping[str, pd.DataFrame], command: str) -> None:
+    """Write `<table>.parquet` for each table and `<name>.json`, which names them.
+
+    Parameters
+    ----------
+    out
+        Folder of the system, `site/data/experiments/<recipe>/`.
+    told
+        `title`, `question`, `what` and `finding` of the page, and any settings.
+    command
+        The command line that repeats the experiment.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for key, table in tables.items():
+        with whole_file(out / f"{key}.parquet") as part:
+            table.reset_index(drop=True).to_parquet(part, index=False)
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    write_json(out / f"{name}.json", {
+        **told, "command": command, "commit": software().commit[:12], "date": today,
+        "tables": {key: len(table) for key, table in tables.items()},
+    })  # fmt: skip
