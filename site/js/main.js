@@ -1,6 +1,7 @@
 // The one script of the site: everything runs after each instant navigation, or once under another theme.
 
 import { scanNames } from "./accessibility.js";
+import { scanSelector } from "./choose.js";
 import { retheme, scanPlots } from "./plots.js";
 import { scanStations } from "./stations.js";
 import { scanTables } from "./tables.js";
@@ -9,6 +10,7 @@ const scan = () => {
   document.documentElement.classList.add("scripted");
   scanPlots();
   scanStations();
+  scanSelector();
   scanTables();
   scanNames();
 };

@@ -46,6 +46,24 @@ def built(small: ModuleType, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
+def pairs() -> ModuleType:
+    """The builders in `paired_site.py`."""
+    return load("paired_site")
+
+
+@pytest.fixture(scope="session")
+def paired(small: ModuleType, pairs: ModuleType, tmp_path_factory: pytest.TempPathFactory):
+    """A built and served site of three versions that were compared with each other and with rivals."""
+    return pairs.built_site(small, tmp_path_factory.mktemp("paired") / "workspace")
+
+
+@pytest.fixture(scope="session")
+def visits() -> ModuleType:
+    """Pages in the browser with everything that went wrong in them: `visits.py`."""
+    return load("visits")
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
     """Chromium; where it is missing the test is skipped by name, in CI it fails."""
     path = os.environ.get("VADOSE_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"

@@ -1,10 +1,8 @@
 """The built site in chromium, under its own Content-Security-Policy: navigated, not only opened."""
 
 import hashlib
-import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -30,6 +28,7 @@ PAGES = (
     f"{VERSION}download/",
     f"{VERSION}provenance/",
     "demo-0p25deg/v1.1.0/",
+    "choose/",
     "skill/",
     "speed/",
     "evidence/",
@@ -45,71 +44,18 @@ PAGES = (
 FIRST = "neta-s0-0-05-probe"
 
 
-@dataclass
-class Visit:
-    """A page in the browser and everything that went wrong in it."""
-
-    page: object
-    url: str
-    faults: list[str] = field(default_factory=list)
-
-    def until(self, condition: str, seconds: float = 20.0) -> None:
-        """Ask again until a condition holds; the browser's own waiting evaluates text, which the policy forbids."""
-        ends = time.monotonic() + seconds
-        while not self.page.evaluate(condition):
-            assert time.monotonic() < ends, f"never true: {condition}"
-            self.page.wait_for_timeout(50)
-
-    def open(self, address: str) -> None:
-        """Load an address and wait until its figures near the view are drawn."""
-        self.page.goto(self.url + address)
-        self.until("document.documentElement.classList.contains('scripted')")
-
-    def scroll(self) -> None:
-        """Bring every part of the page into view once."""
-        self.page.evaluate(
-            "async () => { for (let y = 0; y < document.documentElement.scrollHeight; y += 700) "
-            "{ window.scrollTo(0, y); await new Promise((r) => setTimeout(r, 30)); } }"
-        )
-
-    def drawn(self) -> int:
-        """Wait until every figure with a specification is drawn; how many there are."""
-        self.scroll()
-        self.until("!document.querySelector('.plot[data-spec]:not([data-drawn])')")
-        return int(self.page.evaluate("document.querySelectorAll('.plot[data-drawn] svg.main-svg').length"))
-
-
-def visit(browser, built, width: int = 1280, scheme: str = "light") -> Visit:
-    """A fresh page that records console errors, failed and foreign requests."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    found = Visit(context.new_page(), built.url)
-    page, faults = found.page, found.faults
-    page.set_default_timeout(20_000)
-    page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: faults.append(f"error: {e}"))
-    page.on(
-        "requestfailed", lambda r: faults.append(f"failed: {r.url}") if "ERR_ABORTED" not in str(r.failure) else None
-    )
-    page.on("response", lambda r: faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-    page.on(
-        "request",
-        lambda r: None if r.url.startswith((built.url, "blob:", "data:")) else faults.append(f"outside: {r.url}"),
-    )
-    return found
-
-
 @pytest.fixture
-def desktop(browser, built) -> Iterator[Visit]:
+def desktop(browser, built, visits) -> Iterator[object]:
     """A visit at 1280 pixels in light colours; no fault may be left at its end."""
-    found = visit(browser, built)
+    found = visits.visit(browser, built)
     yield found
     found.page.context.close()
     assert found.faults == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_every_page_opens_whole(browser, built, width: int, scheme: str) -> None:
-    found = visit(browser, built, width, scheme)
+def test_every_page_opens_whole(browser, built, visits, width: int, scheme: str) -> None:
+    found = visits.visit(browser, built, width, scheme)
     for address in PAGES:
         found.open(address)
         found.drawn()
@@ -119,7 +65,7 @@ def test_every_page_opens_whole(browser, built, width: int, scheme: str) -> None
     assert found.faults == []
 
 
-def test_navigation_by_clicks_draws_every_plot_and_loads_plotly_once(desktop: Visit) -> None:
+def test_navigation_by_clicks_draws_every_plot_and_loads_plotly_once(desktop) -> None:
     page = desktop.page
     desktop.open("")
     page.evaluate("window.still = true")
@@ -140,8 +86,8 @@ def test_navigation_by_clicks_draws_every_plot_and_loads_plotly_once(desktop: Vi
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
-def test_the_tabs_of_a_version_lead_to_every_page(browser, built, width: int, scheme: str) -> None:
-    found = visit(browser, built, width, scheme)
+def test_the_tabs_of_a_version_lead_to_every_page(browser, built, visits, width: int, scheme: str) -> None:
+    found = visits.visit(browser, built, width, scheme)
     found.open(VERSION)
     tabs = found.page.locator("nav.pages a").all_inner_texts()
     assert tabs == [
@@ -158,7 +104,7 @@ def test_the_tabs_of_a_version_lead_to_every_page(browser, built, width: int, sc
     assert found.faults == []
 
 
-def test_a_station_in_the_address_is_shown_by_all_three_views(desktop: Visit) -> None:
+def test_a_station_in_the_address_is_shown_by_all_three_views(desktop) -> None:
     page = desktop.page
     desktop.open(f"{VERSION}stations/?station={FIRST}")
     page.wait_for_selector(".series[data-drawn]:not([hidden])")
@@ -169,7 +115,7 @@ def test_a_station_in_the_address_is_shown_by_all_three_views(desktop: Visit) ->
     assert names == ["in situ", "rival", "v1.0.0", "difference"]
 
 
-def test_table_and_select_change_the_address_and_keep_the_state(desktop: Visit) -> None:
+def test_table_and_select_change_the_address_and_keep_the_state(desktop) -> None:
     page = desktop.page
     desktop.open(f"{VERSION}stations/")
     page.wait_for_selector("tr[data-key] a[data-key]")
@@ -184,7 +130,7 @@ def test_table_and_select_change_the_address_and_keep_the_state(desktop: Visit) 
     desktop.until("document.querySelector('.summary').textContent.includes('does not allow')")
 
 
-def test_a_click_on_the_map_chooses_a_station(desktop: Visit) -> None:
+def test_a_click_on_the_map_chooses_a_station(desktop) -> None:
     page = desktop.page
     desktop.open(f"{VERSION}stations/")
     point = page.locator(".plot[data-stations] .scattergeo path.point").first
@@ -201,7 +147,7 @@ def test_a_click_on_the_map_chooses_a_station(desktop: Visit) -> None:
 
 
 @pytest.mark.parametrize("key", ["nowhere", "../../../secret", "%3Cimg%20src=x%20onerror=alert(1)%3E"])
-def test_an_unknown_station_says_so_and_asks_for_nothing(desktop: Visit, key: str) -> None:
+def test_an_unknown_station_says_so_and_asks_for_nothing(desktop, key: str) -> None:
     asked: list[str] = []
     desktop.page.on("request", lambda r: asked.append(r.url) if "/series/" in r.url else None)
     desktop.open(f"{VERSION}stations/?station={key}")
@@ -210,7 +156,7 @@ def test_an_unknown_station_says_so_and_asks_for_nothing(desktop: Visit, key: st
     assert desktop.page.locator("article img").count() == 0
 
 
-def test_the_filter_narrows_the_table(desktop: Visit) -> None:
+def test_the_filter_narrows_the_table(desktop) -> None:
     page = desktop.page
     desktop.open(f"{VERSION}stations/")
     page.wait_for_selector("tr[data-key] a[data-key]")
@@ -219,7 +165,7 @@ def test_the_filter_narrows_the_table(desktop: Visit) -> None:
     assert "1 of 1 matching" in page.locator(".shown").inner_text()
 
 
-def test_switching_the_scheme_redraws_the_figures(desktop: Visit) -> None:
+def test_switching_the_scheme_redraws_the_figures(desktop) -> None:
     page = desktop.page
     desktop.open(VERSION)
     desktop.drawn()
@@ -228,7 +174,7 @@ def test_switching_the_scheme_redraws_the_figures(desktop: Visit) -> None:
     desktop.until(f"document.querySelector('.plot').layout.font.color !== '{before}'")
 
 
-def test_tables_are_sorted_by_their_heads(desktop: Visit) -> None:
+def test_tables_are_sorted_by_their_heads(desktop) -> None:
     page = desktop.page
     desktop.open(VERSION)
     head = page.locator("table.sortable th", has_text="difference").first
@@ -238,7 +184,7 @@ def test_tables_are_sorted_by_their_heads(desktop: Visit) -> None:
     assert values == sorted(values)
 
 
-def test_every_trace_type_of_the_bundle_is_drawn(desktop: Visit) -> None:
+def test_every_trace_type_of_the_bundle_is_drawn(desktop) -> None:
     page = desktop.page
     desktop.open(VERSION)
     desktop.drawn()
@@ -270,7 +216,7 @@ def test_a_granule_is_served_beside_the_site_and_a_cut_download_goes_on(built) -
     assert whole[1000:] == rest
 
 
-def test_the_station_chosen_shows_scatter_cycle_and_funnel(desktop: Visit) -> None:
+def test_the_station_chosen_shows_scatter_cycle_and_funnel(desktop) -> None:
     page = desktop.page
     desktop.open(f"{VERSION}stations/?station={FIRST}")
     page.wait_for_selector("figure[data-detail=cycle] .plot[data-drawn]")
@@ -290,7 +236,7 @@ def test_the_station_chosen_shows_scatter_cycle_and_funnel(desktop: Visit) -> No
     assert page.locator("tbody[data-funnel=rejected]").inner_text().split("\t") == ["missing", "10"]
 
 
-def test_a_closed_station_shows_its_cycle_and_no_scatter(desktop: Visit) -> None:
+def test_a_closed_station_shows_its_cycle_and_no_scatter(desktop) -> None:
     desktop.open(f"{VERSION}stations/?station=netb-closed-0-05-probe")
     desktop.page.wait_for_selector("figure[data-detail=cycle] .plot[data-drawn]")
     assert not desktop.page.locator("figure[data-detail=scatter]").is_visible()

@@ -141,7 +141,9 @@ def bibtex(release: Release) -> Any:
     return code(f"@misc{{{release.product_id}-v{release.version},\n{lines}\n}}")
 
 
-def home_page(content: Content, versions: dict[str, Version], maps: dict[str, PlacedFigure]) -> Page:
+def home_page(
+    content: Content, versions: dict[str, Version], maps: dict[str, PlacedFigure], *, has_choice: bool
+) -> Page:
     """Which products there are, what is new, their headline scores, a map, three lines of code."""
     products = [
         {
@@ -157,5 +159,10 @@ def home_page(content: Content, versions: dict[str, Version], maps: dict[str, Pl
         for current in [newest(releases)]
     ]
     products.sort(key=lambda entry: (entry["version"].preview, entry["id"]))
-    values = {"products": products, "runs": list(content.runs), "has_skill": content.skill is not None}
+    values = {
+        "products": products,
+        "runs": list(content.runs),
+        "has_skill": content.skill is not None,
+        "has_choice": has_choice,
+    }
     return Page("index.md", "Vadose", "home.md.jinja", values, {"hide": ["navigation", "toc"]})

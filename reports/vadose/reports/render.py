@@ -139,7 +139,11 @@ def build_pages(content: Content, renderer: Renderer, site_url: str, files_url: 
     public = [r for releases in content.products.values() for r in releases if not r.preview]
     renderer.output.add("feed.xml", atom(public, found, site_url))
     renderer.output.add_json("versions.json", version_list(content))
-    return [home_page(content, versions, maps), *pages, *(page for page in (choose, truth) if page)]
+    return [
+        home_page(content, versions, maps, has_choice=choose is not None),
+        *pages,
+        *(page for page in (choose, truth) if page),
+    ]
 
 
 def write_series(versions: Sequence[Version], output: Output) -> None:
