@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from vadose.statistics import Metric, evaluate, metric, weighted_mean
-from vadose.statistics.aggregates import Average, Spread, spread
+from vadose.statistics import Metric, Moments, evaluate, mean_z, metric, weighted_mean
+from vadose.statistics.aggregates import FEWEST_CLUSTERS, Average, Spread, spread
 from vadose.statistics.differences import on_scale
-from vadose.statistics.intervals import MINIMUM_DAYS
+from vadose.statistics.intervals import MINIMUM_DAYS, limits
 from vadose.statistics.status import CODE
 from vadose.validation.means import BOOTSTRAP, Means
 from vadose.validation.network import Network
@@ -25,6 +25,8 @@ Booleans = npt.NDArray[np.bool_]
 
 AVERAGES_SHOWN: tuple[Average, ...] = ("median", "mean")
 METHOD = "cluster_bootstrap"
+# Pooled sums are taken about this level, so that they keep their digits.
+_LEVEL = 0.25
 
 
 def average_rows(sample: Sample, scored: Scored, network: Network, *, everywhere: bool = False) -> list[Row]:
@@ -35,10 +37,84 @@ def average_rows(sample: Sample, scored: Scored, network: Network, *, everywhere
     out: list[Row] = []
     for row, (kind, name, members) in enumerate(groups):
         value = np.where(members, scored.estimate.value, np.nan)
-        found = _averages(scored.metric, value, network, scored.means, row)
+        timed = _time_error(scored.metric, scored.means, row)
+        found = [*_averages(scored.metric, value, network, timed), *_together(scored, value, network, timed)]
         empty = _nothing(scored.estimate.status[members])
         out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, scored.means.model, empty)
     return out
+
+
+def _together(scored: Scored, value: Floats, network: Network, timed: tuple[float, float]) -> list[tuple[str, Spread]]:
+    """The averages that weigh stations by their days: `mean_z` of correlations and `pooled`."""
+    one, valid = scored.metric, np.isfinite(value)
+    out: list[tuple[str, Spread]] = []
+    if not valid.any():
+        return out
+    drawn = _Drawn(network.draws(valid), network.weights(valid)[valid], network.count(valid), *timed)
+    scaled = on_scale(one, value[valid])
+    weights = np.nan_to_num(np.maximum(scored.estimate.n_eff[valid] - 3.0, 0.0))
+    weights = np.where(np.abs(value[valid]) < 1.0, weights, 0.0)
+    if one.scale == "fisher" and weights.any():
+        found = mean_z(value[valid], scored.estimate.n_eff[valid])
+        out.append(("mean_z", drawn.spread(one, found, drawn.means(scaled, weights), scaled)))
+    if one.name != "rho":
+        sums = _day_sums(Moments(*scored.moments.stacked()[:, valid]))
+        whole, replicates = (_of_sums(one, total) for total in (sums.sum(axis=0), drawn.sums(sums)))
+        out.append(("pooled", drawn.spread(one, float(whole), on_scale(one, replicates), scaled)))
+    return out
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Draws of clusters and the error over other days, for averages that do not weigh clusters equally.
+
+    `weights` are those that `draws`, (replicate, station), hold a multiple of; `error` is that of their mean.
+    """
+
+    draws: Floats
+    weights: Floats
+    clusters: int
+    error: float
+    n_eff: float
+
+    def sums(self, values: Floats) -> Floats:
+        """Sums over the stations drawn, (replicate, ...), up to one factor; `values` are (station, ...)."""
+        return np.asarray(self.draws @ (values.T / self.weights).T)
+
+    def means(self, values: Floats, weights: Floats) -> Floats:
+        """Weighted means over the stations drawn, (replicate,)."""
+        known = weights > 0
+        total = self.sums(np.stack([np.where(known, values, 0.0) * weights, weights], axis=1))
+        return np.asarray(total[:, 0] / np.where(total[:, 1] > 0, total[:, 1], np.nan))
+
+    def spread(self, one: Metric, value: float, replicates: Floats, scaled: Floats) -> Spread:
+        """The average with its interval on the scale of the metric; as `aggregates.spread` for equal clusters."""
+        if self.clusters < FEWEST_CLUSTERS or not np.isfinite(value):
+            return Spread(value, np.nan, np.nan, self.n_eff, "few_stations")
+        if np.isfinite(self.n_eff) and self.n_eff < 10:
+            return Spread(value, np.nan, np.nan, self.n_eff, "few_effective")
+        equal = float(np.nanstd(weighted_mean(scaled, self.draws)))
+        wider = max(1.0, self.error / equal) if np.isfinite(self.error) and equal > 0 else 1.0
+        variance = np.asarray((float(np.nanstd(replicates)) * wider) ** 2)
+        dof = max(min(self.clusters, self.n_eff if np.isfinite(self.n_eff) else self.clusters) - 1.0, 2.0)
+        scale = "log" if one.scale == "chi_square" else one.scale or "identity"
+        low, high = limits(np.asarray(value), variance, np.asarray(dof), scale)
+        status = "short" if np.isfinite(self.n_eff) and self.n_eff < 30 else "ok"
+        return Spread(value, float(low), float(high), self.n_eff, status)
+
+
+def _day_sums(m: Moments) -> Floats:
+    """Sums over the days of each station of 1, x, r, their products and abs(x - r), about one level, (station, 7)."""
+    dx, dr = m.mean_x - _LEVEL, m.mean_r - _LEVEL
+    means = (np.ones_like(dx), dx, dr, m.var_x + dx**2, m.var_r + dr**2, m.cov + dx * dr, m.mean_abs)
+    return np.asarray(np.nan_to_num(np.stack(means, axis=1)) * m.n[:, None])
+
+
+def _of_sums(one: Metric, sums: Floats) -> Floats:
+    """A metric of the days of all stations together from their sums, (..., 7): roots come last."""
+    n = sums[..., 0]
+    dx, dr, xx, rr, xr, apart = np.moveaxis(sums[..., 1:] / np.where(n > 0, n, np.nan)[..., None], -1, 0)
+    return evaluate(one, Moments(n, dx + _LEVEL, dr + _LEVEL, xx - dx**2, rr - dr**2, xr - dx * dr, apart))
 
 
 def _nothing(status: npt.NDArray[np.int8]) -> str:
@@ -46,12 +122,12 @@ def _nothing(status: npt.NDArray[np.int8]) -> str:
     return "few_years" if (status == CODE["few_years"]).any() else "no_overlap"
 
 
-def _averages(one: Metric, value: Floats, network: Network, means: Means, number: int) -> list[tuple[str, Spread]]:
+def _averages(one: Metric, value: Floats, network: Network, timed: tuple[float, float]) -> list[tuple[str, Spread]]:
     """The averages of a metric over the stations with a value; none where no station has one."""
     valid = np.isfinite(value)
     if not valid.any():
         return []
-    error, n_eff = means.time_error(number) if _timed(one, means) else (np.nan, np.nan)
+    error, n_eff = timed
     draws, weights, clusters = network.draws(valid), network.weights(valid)[valid], network.count(valid)
     scaled = on_scale(one, value[valid])
     return [
@@ -59,9 +135,9 @@ def _averages(one: Metric, value: Floats, network: Network, means: Means, number
     ]
 
 
-def _timed(one: Metric, means: Means) -> bool:
-    """Whether the error over other days is known: of a metric with an influence series, or with draws."""
-    return one.scale is not None or means.draws is not None
+def _time_error(one: Metric, means: Means, number: int) -> tuple[float, float]:
+    """Error of a mean over other days and its n_eff; NaN for a metric with neither an influence series nor draws."""
+    return means.time_error(number) if one.scale is not None or means.draws is not None else (np.nan, np.nan)
 
 
 def _rows(
@@ -129,7 +205,7 @@ def class_rows(sample: Sample, scored: ClassScored, network: Network) -> list[Ro
     for number, name in enumerate(scored.strata.names):
         if scored.means.present[number].any():
             value = scored.value[:, number]
-            found = _averages(scored.metric, value, network, scored.means, number)
+            found = _averages(scored.metric, value, network, _time_error(scored.metric, scored.means, number))
             model, kind = scored.means.model, scored.strata.kind
             out += _rows(sample, scored.metric, "raw", network, kind, name, value, found, model)
     return out

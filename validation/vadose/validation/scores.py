@@ -96,20 +96,25 @@ class Sample:
 
 @dataclass(frozen=True)
 class Scored:
-    """One metric of a sample: of every station, and the means over all stations and over every group."""
+    """One metric of a sample: of every station, and the means over all stations and over every group.
+
+    `moments` are those of the stations, which all metrics of a signal share.
+    """
 
     metric: Metric
     signal: str
     estimate: Estimate
     means: Means
+    moments: Moments
 
 
 def joined(parts: Sequence[Scored]) -> Scored:
     """The same metric of consecutive blocks of stations as one."""
     if len(parts) == 1:
         return parts[0]
-    whole = _concatenated([part.estimate for part in parts])
-    return replace(parts[0], estimate=whole, means=functools.reduce(operator.add, [part.means for part in parts]))
+    means = functools.reduce(operator.add, [part.means for part in parts])
+    m = Moments(*np.concatenate([part.moments.stacked() for part in parts], axis=1))
+    return replace(parts[0], estimate=_concatenated([part.estimate for part in parts]), means=means, moments=m)
 
 
 def score(
@@ -222,7 +227,7 @@ def _score(
         kept = estimates[one.name]
         whole = _concatenated(kept) if kept else _bare(m, values[one.name])
         means = Means(influence[one.name], weights[one.name].sum(axis=1), present, draws.get(one.name))
-        yield Scored(one, signal, whole, means)
+        yield Scored(one, signal, whole, means, m)
 
 
 def _block_days(x: Floats, r: Floats, network: Network) -> int:

@@ -1,0 +1,109 @@
+"""Averages over stations: what each weighs, from a second, simpler path."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vadose.statistics import metric
+from vadose.validation.averages import average_rows
+from vadose.validation.network import Network
+from vadose.validation.scores import FURTHER, HEADLINE, Sample, score
+
+STATIONS, DAYS = 12, 900
+KEYS = {"product": "ours", "version": "1", "reference": "stations", "subset": "own", "split": "P1"}
+
+
+def sample(seed: int = 0, perfect: int | None = None) -> Sample:
+    """Stations of unequal records, noise and level."""
+    rng = np.random.default_rng(seed)
+    r = 0.2 + 0.02 * np.arange(STATIONS)[:, None] + 0.04 * rng.standard_normal((STATIONS, DAYS))
+    x = r + 0.01 + 0.005 * (1 + np.arange(STATIONS)[:, None]) * rng.standard_normal(r.shape)
+    if perfect is not None:
+        x[perfect] = 2.0 * r[perfect]
+    for row in range(STATIONS):
+        x[row, 400 + 40 * row :] = np.nan
+    return Sample(x, r, KEYS, np.ones(STATIONS), np.array([f"s{k}" for k in range(STATIONS)]))
+
+
+def rows(given: Sample, network: Network | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+    network = network or Network(np.arange(STATIONS), ())
+    found = {}
+    for one in score(given, network, tuple(p for p in HEADLINE + FURTHER if p[1] == "raw"), intervals=True):
+        for row in average_rows(given, one, network):
+            found[row["metric"], row["aggregate"]] = {**row, "estimate": one.estimate}
+    return found
+
+
+@pytest.mark.parametrize("name", ["bias", "rmse", "ubrmsd", "r", "mae", "kge", "mse_variance"])
+def test_pooled_is_the_metric_of_all_days_together(name: str) -> None:
+    given = sample()
+    both = np.isfinite(given.x) & np.isfinite(given.r)
+    x, r = given.x[both], given.r[both]
+    spread, level = x.std() / r.std(), x.mean() / r.mean()
+    correlation = np.corrcoef(x, r)[0, 1]
+    expected = {
+        "bias": (x - r).mean(), "rmse": np.sqrt(((x - r) ** 2).mean()), "ubrmsd": (x - r).std(), "r": correlation,
+        "mae": np.abs(x - r).mean(), "mse_variance": (x.std() - r.std()) ** 2,
+        "kge": 1 - np.sqrt((correlation - 1) ** 2 + (spread - 1) ** 2 + (level - 1) ** 2),
+    }  # fmt: skip
+    assert rows(given)[name, "pooled"]["value"] == pytest.approx(expected[name], rel=1e-9)
+
+
+def test_mean_z_weighs_by_effective_days_and_leaves_a_perfect_station_out() -> None:
+    given = sample(perfect=3)
+    found = rows(given)["r", "mean_z"]
+    r, n_eff = found["estimate"].value, found["estimate"].n_eff
+    assert r[3] == pytest.approx(1.0)
+    others = np.arange(STATIONS) != 3
+    expected = np.tanh(np.average(np.arctanh(r[others]), weights=n_eff[others] - 3))
+    assert found["value"] == pytest.approx(expected, rel=1e-12)
+    assert found["ci_low"] < found["value"] < found["ci_high"] < 1.0
+
+
+def test_only_correlations_have_a_mean_z_and_ranks_are_never_pooled() -> None:
+    found = rows(sample())
+    assert {name for name, aggregate in found if aggregate == "mean_z"} == {"r", "rho"}
+    assert ("rho", "pooled") not in found
+    assert {aggregate for _, aggregate in found} == {"median", "mean", "mean_z", "pooled"}
+
+
+def test_pooled_follows_the_days_and_the_mean_follows_the_clusters() -> None:
+    given = sample()
+    crowded = Network(np.where(np.arange(STATIONS) < 7, 0, np.arange(STATIONS)), ())
+    plain, dense = rows(given), rows(given, crowded)
+    assert dense["bias", "pooled"]["value"] == plain["bias", "pooled"]["value"]
+    assert dense["rmse", "mean"]["value"] > 1.1 * plain["rmse", "mean"]["value"]
+    weights = np.where(np.arange(STATIONS) < 7, 1 / 7, 1.0)
+    rmse = plain["rmse", "mean"]["estimate"].value
+    assert dense["rmse", "mean"]["value"] == pytest.approx(np.average(rmse, weights=weights))
+
+
+def test_fewer_than_five_clusters_have_no_interval() -> None:
+    found = rows(sample(), Network(np.arange(STATIONS) % 4, ()))
+    for aggregate in ("median", "mean", "mean_z", "pooled"):
+        assert found["r", aggregate]["status"] == "few_stations"
+        assert np.isnan(found["r", aggregate]["ci_low"])
+
+
+def test_a_drawn_mean_z_covers_the_truth_of_equal_stations() -> None:
+    hits = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        r = rng.standard_normal((STATIONS, 400))
+        x = r + 0.75 * rng.standard_normal(r.shape)
+        given = Sample(x, r, KEYS, np.ones(STATIONS), np.arange(STATIONS).astype(str))
+        network = Network(np.arange(STATIONS), (), seed=seed)
+        one = next(iter(score(given, network, (("r", "raw"),), intervals=True)))
+        found = {row["aggregate"]: row for row in average_rows(given, one, network)}
+        hits += sum(found[name]["ci_low"] < 0.8 < found[name]["ci_high"] for name in ("mean_z", "pooled"))
+    # Nominal 0.95 of 120, 3 standard errors of the trial and the small number of clusters below it.
+    assert hits >= 0.87 * 120
+
+
+def test_metrics_of_the_table_all_have_a_pooled_value() -> None:
+    found = rows(sample())
+    for name, aggregate in found:
+        if aggregate == "pooled":
+            assert np.isfinite(found[name, aggregate]["value"]), name
+            assert found[name, aggregate]["metric"] == metric(name).name
