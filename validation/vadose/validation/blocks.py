@@ -73,6 +73,8 @@ class Block:
         Whether every metric and stratum is made, as for stations.
     reference_error
         Standard error of each station from collocation, (station,), NaN where there is none; None without.
+    representativeness
+        Class of each station from collocation with a model and a satellite, (station,); None without such a triplet.
     """
 
     matched: Matched
@@ -86,6 +88,7 @@ class Block:
     split: str
     thorough: bool
     reference_error: Floats | None = None
+    representativeness: npt.NDArray[np.str_] | None = None
 
     @functools.cached_property
     def common(self) -> Booleans:

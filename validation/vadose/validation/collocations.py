@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -17,7 +17,7 @@ from vadose.statistics.longrun import Model
 from vadose.statistics.status import CODE
 from vadose.validation.facts import facts, frame
 from vadose.validation.network import Network
-from vadose.validation.relations import IN_SITU, Relation, dependent_pairs
+from vadose.validation.relations import IN_SITU, MODEL, SATELLITE, UNKNOWN, Relation, dependent_pairs
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,11 +44,14 @@ class Members:
         (member, station, time), NaN = missing.
     known
         Relations of all products.
+    natures
+        `model` or `satellite` by the name of a product, where its card says so.
     """
 
     names: tuple[str, ...]
     values: Floats
     known: Sequence[Relation]
+    natures: Mapping[str, str] = field(default_factory=dict)
 
     def triplets(self, ours: str) -> list[tuple[int, int, int]]:
         """Triplets with the reference, those of independent errors first, then those with our product; at most ten."""
@@ -229,15 +232,24 @@ def budgets(
     return BudgetRows(whole, facts("error_budget", table) if table else frame())
 
 
-def station_classes(every: Sequence[Found], stations: int) -> npt.NDArray[np.str_]:
-    """Representativeness class of each station from its SNR in the first valid triplet, `unknown` without one."""
-    out = np.full(stations, "unknown", dtype="<U16")
-    for found in every:
-        if found.signal == "raw" and found.independent and found.names[2] == IN_SITU:
-            snr = np.asarray(found.result.snr[..., 2], np.float64)
-            known = np.isfinite(snr) & (out == "unknown")
-            out[known] = representativeness(snr)[known]
-    return out
+def station_classes(members: Members, model: Model) -> npt.NDArray[np.str_] | None:
+    """Representativeness class of each station from its SNR with a model and a satellite, (station,).
+
+    The first triplet of independent errors that is valid at a station counts there; `unknown` without one. None where
+    the run has no such triplet.
+    """
+    last = len(members.names) - 1
+    out = np.full(members.values.shape[1], UNKNOWN, dtype="<U16")
+    any_triplet = False
+    for triplet in [(i, j, last) for i, j in combinations(range(last), 2)]:
+        natures = {members.natures.get(members.names[k], "") for k in triplet[:2]}
+        if natures != {MODEL, SATELLITE} or members.dependent(triplet):
+            continue
+        any_triplet = True
+        found = collocate(members.series(triplet, "raw"), intervals=False, model=model)
+        known = (found.status[..., 2] == CODE["ok"]) & (out == UNKNOWN)
+        out[known] = representativeness(np.asarray(found.snr[..., 2], np.float64))[known]
+    return out if any_triplet else None
 
 
 def of_station_dataset(members: Members) -> Members:

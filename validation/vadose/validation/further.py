@@ -152,7 +152,6 @@ def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
         rows = collocations.budgets(members, ours, keys, suite.product.version, tables.network, stations, model)
         out.scores.append(rows.scores)
         out.facts.append(rows.facts)
-        tables.stations["representativeness"] = collocations.station_classes(found, len(stations))
 
 
 def _in_memory(out: _Collected, suite: Suite, tables: Tables) -> tuple[NetworkTrend, ...] | None:

@@ -13,6 +13,7 @@ INDEPENDENT, SHARED_FORCING, SHARED_SENSOR, CONTAINS, UNKNOWN = (
     "independent", "shared_forcing", "shared_sensor", "contains", "unknown",
 )  # fmt: skip
 IN_SITU = "in situ"
+MODEL, SATELLITE = "model", "satellite"
 _L_BAND = re.compile(r"\b(smap|smos|aquarius|l-?band)\b")
 
 
@@ -29,6 +30,13 @@ class Relation:
     def dependent(self) -> bool:
         """Whether their errors cannot be taken as independent; what is not known counts as dependent."""
         return self.kind != INDEPENDENT
+
+
+def nature(card: Card | None) -> str:
+    """`model` or `satellite` by what a card states; "" where it states neither. An assimilation is a model."""
+    if card is None:
+        return ""
+    return MODEL if card.model else SATELLITE if card.sensors else ""
 
 
 def relation(one: str, card: Card | None, other: str, other_card: Card | None) -> Relation:

@@ -87,6 +87,8 @@ def station_table(block: Block, every: Mapping[str, Labels], rows: slice, produc
     table["distance_km"], table["contains"] = placed.distance_km, placed.contains
     table["scale_ratio"] = _scale_ratio(product, matched)
     table["day_mismatch"] = matched.mismatch
+    if block.representativeness is not None:
+        table["representativeness"] = block.representativeness
     return _with_funnel(table, block, reference, r)
 
 

@@ -14,14 +14,14 @@ from vadose.statistics import other_years_climatology
 from vadose.validation import blocks
 from vadose.validation.audit import Ledger, global_index, seen, station_labels, upstream_labels
 from vadose.validation.blocks import Block, Scores
-from vadose.validation.collocations import Members, reference_error
+from vadose.validation.collocations import Members, reference_error, station_classes
 from vadose.validation.matching import CellSeries, Matched, match
 from vadose.validation.network import Network
 from vadose.validation.options import Options
 from vadose.validation.placing import clusters
 from vadose.validation.products import Product
 from vadose.validation.references import Reference, trimmed
-from vadose.validation.relations import IN_SITU, Relation
+from vadose.validation.relations import IN_SITU, Relation, nature
 from vadose.validation.scores import HEADLINE
 from vadose.validation.sources import MapReference
 from vadose.validation.station_table import INDEPENDENT, UNKNOWN, station_groups, station_table
@@ -33,6 +33,9 @@ Labels = npt.NDArray[np.str_]
 Reader = Callable[[Reference], Mapping[str, CellSeries]]
 
 CLIMATOLOGY = "climatology"
+# Products that a run adds by itself: they are no data sets of their own.
+BASELINES = (CLIMATOLOGY,)
+REPRESENTATIVENESS = "representativeness"
 # References of more cells than this keep no rows of single cells; maps hold them.
 MANY_CELLS = 5000
 CELLS_AT_ONCE = 2048
@@ -152,28 +155,37 @@ def _evaluated(suite: Suite, reference: Reference | MapReference, read: Reader, 
     block = None
     for rows in progress.track(parts, f"scoring at {reference.name}", len(parts)):
         block = whole.block(rows, read, present)
-        block = replace(block, reference_error=_reference_error(suite, block) if whole.thorough else None)
+        block = _collocated(suite, block) if whole.thorough else block
         found.append(block.score())
         stations.append(station_table(block, whole.labels, rows, whole.suite.product))
     assert block is not None, "a reference has at least one station"
     everything = blocks.joined(found)
     table = pd.concat(stations, ignore_index=True)
+    network = block.network if whole.thorough else whole.network
     return tables_of(
-        everything, table, whole.network, ~_seen(whole.labels), only=block if len(parts) == 1 else None, last=block,
+        everything, table, network, ~_seen(whole.labels), only=block if len(parts) == 1 else None, last=block,
         every=len(table) <= MANY_CELLS or whole.thorough,
     )  # fmt: skip
 
 
-def _reference_error(suite: Suite, block: Block) -> Floats | None:
-    """Error of the stations from collocation, where stations state none and the audit allows a triplet."""
-    if block.matched.uncertainty is None or "standard_error" in block.matched.reference.daily:
-        return None
-    rows = [row for row in block.present if block.matched.names[row] != CLIMATOLOGY]
+def _collocated(suite: Suite, block: Block) -> Block:
+    """A block with what triplets say of its stations: their class of representativeness, and their error."""
+    rows = [row for row in block.present if block.matched.names[row] not in BASELINES]
     if len(rows) < 2:
-        return None
+        return block
     names = (*(block.matched.names[row] for row in rows), IN_SITU)
     values = np.concatenate([block.matched.values[rows].astype(float), block.reference_of(block.split)[None]])
-    return reference_error(Members(names, values, suite.relations), suite.product.name, suite.options.model)
+    natures = {product.name: nature(product.card) for product in suite.products}
+    members, model = Members(names, values, suite.relations, natures), suite.options.model
+    classes = station_classes(members, model)
+    if classes is not None:
+        found = [(REPRESENTATIVENESS, word, classes == word) for word in sorted(set(classes.tolist()) - {UNKNOWN})]
+        network = replace(block.network, groups=(*block.network.groups, *found))
+        block = replace(block, network=network, representativeness=classes)
+    # Stations that state an error of their own need none from a triplet.
+    if block.matched.uncertainty is None or "standard_error" in block.matched.reference.daily:
+        return block
+    return replace(block, reference_error=reference_error(members, suite.product.name, model))
 
 
 @dataclass(frozen=True)
