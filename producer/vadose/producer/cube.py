@@ -43,11 +43,14 @@ class Cube:
     ----------
     hidden
         Daily variables of which some values are kept from the reader: masks (time, cell), see `hiding`.
+    added
+        Daily variables that are not in the store: values (time, cell), see `having`.
     """
 
     path: Path
     group: zarr.Group
     hidden: Mapping[str, Mask] = field(default_factory=dict)
+    added: Mapping[str, Floats] = field(default_factory=dict)
 
     @cached_property
     def grid(self) -> Grid:
@@ -78,7 +81,7 @@ class Cube:
     @property
     def names(self) -> list[str]:
         """Names of all variables of the vocabulary in the cube."""
-        return list(self._attributes["vadose_variables"])
+        return [*self._attributes["vadose_variables"], *self.added]
 
     @property
     def provenance(self) -> list[dict[str, Any]]:
@@ -98,7 +101,8 @@ class Cube:
     def read(self, name: str, days: slice = slice(None), cells: slice = slice(None)) -> Floats:
         """A daily variable, (time, cell)."""
         self._require(name)
-        values = np.asarray(self._array(name)[days, cells])
+        stored = self.added[name] if name in self.added else self._array(name)
+        values = np.asarray(stored[days, cells])
         return np.where(self.hidden[name][days, cells], np.float32(np.nan), values) if name in self.hidden else values
 
     def hiding(self, name: str, mask: Mask) -> Cube:
@@ -111,6 +115,14 @@ class Cube:
         if mask.shape != shape:
             raise ValueError(f"a mask of {mask.shape} for a cube of {shape}")
         return dataclasses.replace(self, hidden={**self.hidden, name: mask | self.hidden.get(name, False)})
+
+    def having(self, name: str, values: Floats) -> Cube:
+        """The same cube with one more daily variable, (time, cell), that is in no file, such as gridded stations."""
+        variable(name)
+        shape = (self.days.size, self.index.size)
+        if values.shape != shape:
+            raise ValueError(f"values of {values.shape} for a cube of {shape}")
+        return dataclasses.replace(self, added={**self.added, name: values.astype(np.float32, copy=False)})
 
     def read_static(self, name: str, cells: slice = slice(None)) -> Floats:
         """A static variable, (cell,)."""
@@ -136,7 +148,7 @@ class Cube:
         return array
 
     def _require(self, name: str) -> None:
-        if name not in self.group:
+        if name not in self.group and name not in self.added:
             raise InputError(
                 f"no variable {name!r}; the cube holds {', '.join(self.names)}",
                 where=str(self.path),

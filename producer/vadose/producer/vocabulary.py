@@ -31,6 +31,8 @@ class Variable:
 
 
 SOIL_MOISTURE = "volume_fraction_of_condensed_water_in_soil"
+# Made of station datasets and the cube's grid; no input file holds it.
+IN_SITU = "in_situ_sm"
 
 
 def _soil_moisture(name: str, long_name: str, low: float = 0.0) -> Variable:
@@ -62,6 +64,7 @@ VARIABLES: tuple[Variable, ...] = (
     _soil_moisture("era5_sm_layer2", "ERA5 volumetric soil water, layer 2, 7-28 cm", low=-0.02),
     _soil_moisture("land_model_a_sm", "soil moisture of land model A, 0-10 cm"),
     _soil_moisture("land_model_b_sm", "soil moisture of land model B, 0-7 cm"),
+    _soil_moisture(IN_SITU, "soil moisture of the good stations of a cell, 0-5 cm, mean"),
     _daily("ascat_ssm", "percent", 0.0, 100.0, "ASCAT surface soil moisture, degree of saturation"),
     _daily("precipitation", "mm d-1", 0.0, 2000.0, "precipitation", "lwe_precipitation_rate"),
     _daily("air_temperature", "K", 180.0, 340.0, "air temperature at 2 m", "air_temperature"),

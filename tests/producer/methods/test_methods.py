@@ -23,6 +23,14 @@ SMALL: dict[str, dict[str, Any]] = {
     }
     for name in ("lstm", "atlstm")
 }
+SMALL |= {
+    name: {"sequence_days": 15, "training": {"steps": 150, "batch": 128, "learning_rate": 0.01}}
+    for name in ("atlstm-window", "bilstm", "transformer")
+}
+SMALL["mlstm"] = {
+    "product": "cci_sm", "drivers": {"P": "precipitation", "L": "air_temperature"}, "combination": "LP",
+    "shared": {"epochs": 10, "sequence": 30, "hidden": 16, "learning_rate": 0.01},
+}  # fmt: skip
 SMALL["drcgan"] = {
     "land_model": "land_model_a_sm", "width": 4, "blocks": 1, "backward_blocks": 1, "discriminator_width": 4,
     "patch": 32, "training": {"steps": 3, "batch": 2},
@@ -75,7 +83,7 @@ def test_prediction_does_not_depend_on_how_much_is_asked_for(
     np.testing.assert_array_equal(whole.uncertainty[:81, 17:18], part.uncertainty)
 
 
-@pytest.mark.parametrize("name", ["atlstm", "lstm", "xgboost", "ridge"])
+@pytest.mark.parametrize("name", ["atlstm", "lstm", "atlstm-window", "bilstm", "transformer", "xgboost", "ridge"])
 def test_methods_that_see_rain_beat_the_mean_of_each_cell(
     rainy_cube: Cube, models: dict[str, Model], name: str
 ) -> None:
@@ -124,7 +132,7 @@ def test_days_without_any_daily_predictor_are_not_predicted(
             writer.add(name, values)
         writer.add("clay", rainy_cube.read_static("clay"))
     block = Block(open_cube(tmp_path / "c.zarr"), slice(245, 255), slice(0, 60))
-    for name in ("atlstm", "xgboost"):
+    for name in ("atlstm", "bilstm", "transformer", "xgboost"):
         mean = models[name].predict(block).mean
         assert np.isnan(mean[5, 7])
         assert np.isfinite(np.delete(mean[5], 7)).any()

@@ -18,7 +18,7 @@ from vadose.producer.ingest.composites import daily_from_composites
 from vadose.producer.ingest.dayfiles import DayFiles, Series, digest, list_files, nearest_source, read_files
 from vadose.producer.ingest.native import open_netcdf, require, stated_units, to_vocabulary
 from vadose.producer.recipe import Recipe
-from vadose.producer.vocabulary import VOCABULARY
+from vadose.producer.vocabulary import IN_SITU, VOCABULARY
 
 Floats = npt.NDArray[np.float32]
 Days = npt.NDArray[np.datetime64]
@@ -121,7 +121,7 @@ def _wanted(order: Order, folder: Path) -> list[str]:
         return [name for name in there if name in VOCABULARY and order.wants(name)]
     recipe = order.recipe
     names = [
-        recipe.target,
+        *([recipe.target] if recipe.target != IN_SITU else []),
         *recipe.predictors.daily,
         *ALWAYS,
         *(rule.variable for rule in recipe.build.flags),

@@ -1,24 +1,31 @@
 """The methods, one module each, behind the contract of `base`."""
 
-from vadose.producer.methods.atlstm import AtLstm
+from vadose.producer.methods.atlstm import AtLstm, AtLstmWindow
 from vadose.producer.methods.base import Block, Inputs, Method, Model, Prediction, Settings
 from vadose.producer.methods.baselines import CellMean, Climatology, Persistence
+from vadose.producer.methods.bilstm import BiLstm
 from vadose.producer.methods.choice import chosen_method, method_settings
 from vadose.producer.methods.drcgan import Drcgan
 from vadose.producer.methods.linear import Ridge
 from vadose.producer.methods.lstm import Lstm
+from vadose.producer.methods.mlstm import Mlstm
 from vadose.producer.methods.tcmerge import TcMerge
+from vadose.producer.methods.transformer import TransformerMethod
 from vadose.producer.methods.trees import Xgboost
 
 METHODS: tuple[Method, ...] = (
     AtLstm(),
     Lstm(),
+    AtLstmWindow(),
+    BiLstm(),
+    TransformerMethod(),
     Xgboost(),
     Ridge(),
     CellMean(),
     Climatology(),
     Persistence(),
     TcMerge(),
+    Mlstm(),
     Drcgan(),
 )
 

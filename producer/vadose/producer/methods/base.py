@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +21,17 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a method may read: cubes by name (`main` always), station datasets and product cards."""
+    """What a method may read: cubes by name (`main` always), station datasets and product cards.
+
+    `day` says whether a day's value is that at 06:00 local solar time or the mean of the UTC day.
+    """
 
     cubes: Mapping[str, Cube]
     target: str
     predictors: Predictors
     stations: Mapping[str, Path] = field(default_factory=dict)
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    day: Literal["solar06", "daily_mean"] = "solar06"
 
     @property
     def cube(self) -> Cube:

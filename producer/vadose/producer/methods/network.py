@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vadose.producer.methods.attention import AttentionScore, Score
+
 # Log variances of the standardised target outside this range have no meaning.
 LOG_VARIANCE = (-8.0, 4.0)
-# Scores stay where their exponential is exact enough; those of days before the first are minus infinity.
+# Scores stay within this of zero, where their exponential is exact enough; before the first day they are -infinity.
 HIGHEST_SCORE = 30.0
 NEVER = -float("inf")
 # Raised when the same settings make another network, so that old checkpoints and models are not taken for new ones.
@@ -25,13 +29,14 @@ Keep = tuple[Tensor | None, Tensor | None]
 
 @dataclass(frozen=True)
 class Shape:
-    """Size of the network; `attention` is the number of hidden states that are pooled, 0 for none."""
+    """Size of the network; `attention` is the number of hidden states that are pooled by their `score`, 0 for none."""
 
     daily: int
     static: int
     hidden: int
     layers: int = 1
     attention: int = 0
+    score: Score = "relu"
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,10 @@ class State:
 class RecurrentNetwork(nn.Module):
     """Linear, ReLU, LSTM, then a Gaussian head on the last state, with attention also on the pooled last states.
 
-    The attention score of the state `l` days back is `ReLU(w h + b)` (form read in DeepCropMapping's public code)
-    plus a learned bias of the lag `l`. The head reads the present state beside the pooled one (our choice: the pooled
-    state alone answers rain too slowly). It is linear and the weights sum to one, so that pooling what it makes of each
-    state equals what it makes of the pooled state.
+    The attention score of the state `l` days back is that of `AttentionScore` plus a learned bias of the lag `l`. The
+    head reads the present state beside the pooled one (our choice: the pooled state alone answers rain too slowly). It
+    is linear and the weights sum to one, so that pooling what it makes of each state equals what it makes of the
+    pooled state.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -60,7 +65,7 @@ class RecurrentNetwork(nn.Module):
         self.lstm = nn.LSTM(shape.hidden, shape.hidden, shape.layers)
         self.head = nn.Linear(shape.hidden, 2)
         if shape.attention:
-            self.score = nn.Linear(shape.hidden, 1)
+            self.score = AttentionScore(shape.hidden, shape.score)
             self.context = nn.Linear(shape.hidden, 2, bias=False)
             self.lag_bias = nn.Parameter(-torch.arange(shape.attention, dtype=torch.float32).flip(0))
         with torch.no_grad():
@@ -116,8 +121,8 @@ class RecurrentNetwork(nn.Module):
         present = self.head(hidden)
         lags = self.shape.attention
         if not lags:
-            return _clamped(present), state, present.new_ones((*present.shape[:2], 1))
-        scores = torch.cat([state.scores, torch.relu(self.score(hidden)[..., 0]).clamp(max=HIGHEST_SCORE)])
+            return clamped(present), state, present.new_ones((*present.shape[:2], 1))
+        scores = torch.cat([state.scores, self.score(hidden).clamp(-HIGHEST_SCORE, HIGHEST_SCORE)])
         outputs = torch.cat([state.outputs, self.context(hidden)])
         strength, size = scores.exp(), hidden.shape[0]
         factors = self.lag_bias.exp()
@@ -132,10 +137,11 @@ class RecurrentNetwork(nn.Module):
         weights = torch.stack([share / total for share in shares], dim=-1) if with_weights else total
         past = lags - 1
         carried = State(state.hidden, state.cell, scores[scores.shape[0] - past :], outputs[outputs.shape[0] - past :])
-        return _clamped(present + pooled), carried, weights
+        return clamped(present + pooled), carried, weights
 
 
-def _clamped(outputs: Tensor) -> Tensor:
+def clamped(outputs: Tensor) -> Tensor:
+    """Mean and log variance (..., 2), the latter within its range."""
     mean, log_variance = outputs.unbind(dim=-1)
     return torch.stack([mean, log_variance.clamp(*LOG_VARIANCE)], dim=-1)
 
@@ -151,10 +157,17 @@ def beta_nll(outputs: Tensor, target: Tensor, counts: Tensor, beta: float = 0.5)
     return (loss * counts).sum() / counts.sum().clamp(min=1.0)
 
 
-def initialised(shape: Shape, seed: int) -> RecurrentNetwork:
-    """A network whose first weights depend only on the seed."""
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """PyTorch's generator starts from a seed, as long as the block lasts, and is then what it was."""
     with _DRAWING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        yield
+
+
+def initialised(shape: Shape, seed: int) -> RecurrentNetwork:
+    """A network whose first weights depend only on the seed."""
+    with seeded(seed):
         return RecurrentNetwork(shape)
 
 

@@ -33,7 +33,8 @@ from vadose.producer.recipe import Predictors, Recipe
 from vadose.producer.training.card import model_card
 from vadose.producer.training.curves import write_diagnostics
 from vadose.producer.training.dataset import Encoder, cell_slices, fit_encoder
-from vadose.producer.training.splits import NOWCASTS, Fold, blocks, make_folds
+from vadose.producer.training.splits import NOWCASTS, ROLES, Fold, blocks, make_folds
+from vadose.producer.training.stations import read_stations
 from vadose.producer.uncertainty import (
     BLOCK_DAYS,
     UNCALIBRATED,
@@ -44,6 +45,7 @@ from vadose.producer.uncertainty import (
     fit_support,
     predict_ensemble,
 )
+from vadose.producer.vocabulary import IN_SITU
 
 MODEL = "model.json"
 SUPPORT = "support.safetensors"
@@ -86,7 +88,7 @@ def fit_recipe(recipe: Recipe, inputs: Inputs, directory: Path, progress: Progre
     calibration, metrics = _calibration(members, encoder, inputs, observed, fold)
     ensemble = Ensemble(tuple(members), calibration, encoder, _support(inputs, fold, encoder))
     with whole_directory(directory) as part:
-        _write(part, ensemble, recipe, settings, fold, cube, numbers, metrics, identity)
+        _write(part, ensemble, recipe, settings, fold, inputs, numbers, metrics, identity)
     shutil.rmtree(work, ignore_errors=True)
     return ensemble
 
@@ -244,8 +246,8 @@ def _support(inputs: Inputs, fold: Fold, encoder: Encoder) -> Support | None:
     return fit_support(np.concatenate(static)[known], mean[known], blocks(cube.lat, cube.lon)[known])
 
 
-def _write(part: Path, ensemble: Ensemble, recipe: Recipe, settings: Settings, fold: Fold, cube: Cube, seeds: list[int],
-           metrics: Mapping[str, Any], identity: str) -> None:  # fmt: skip
+def _write(part: Path, ensemble: Ensemble, recipe: Recipe, settings: Settings, fold: Fold, inputs: Inputs,
+           seeds: list[int], metrics: Mapping[str, Any], identity: str) -> None:  # fmt: skip
     for seed, member in zip(seeds, ensemble.members, strict=True):
         member.save(part / f"member-{seed}")
     support = ensemble.support
@@ -262,21 +264,28 @@ def _write(part: Path, ensemble: Ensemble, recipe: Recipe, settings: Settings, f
         "metrics": dict(metrics), "calibration": ensemble.calibration.to_json(),
         "support": None if support is None else {"scale": support.scale, "threshold": support.threshold},
         "past_days": ensemble.past_days, "parameters": _parameters(ensemble),
-        "ledger": _ledger(fold, ensemble), "cube": cube.content_hash, "identity": identity,
+        "ledger": _ledger(fold, ensemble, inputs), "cube": inputs.cube.content_hash, "identity": identity,
         "sha256": {name: file_sha256(part / name) for name in names},
     }  # fmt: skip
     write_json(part / MODEL, card)
     write_text(part / "MODEL_CARD.md", model_card(card))
-    write_diagnostics(part / "diagnostics", ensemble, cube)
+    write_diagnostics(part / "diagnostics", ensemble, inputs.cube)
 
 
-def _ledger(fold: Fold, ensemble: Ensemble) -> dict[str, Any]:
-    """What the members really used: not all stop on the inner split, and some are fitted again on all of it."""
+def _ledger(fold: Fold, ensemble: Ensemble, inputs: Inputs) -> dict[str, Any]:
+    """What the members really used: not all stop on the inner split, and some are fitted again on all of it.
+
+    Where the target is the soil moisture of stations, those of each role are named.
+    """
     facts = [getattr(member, "facts", {}) for member in ensemble.members]
     ledger = fold.ledger(refitted=not any(fact.get("stopped_on_inner_split") for fact in facts))
     if not any(fact.get("tuned") or fact.get("stopped_on_inner_split") for fact in facts):
         ledger = {**ledger, **{key: {**ledger[key], "tune": []} for key in ("cells", "days")}}
-    return {**ledger, "stations": {}}
+    if inputs.target != IN_SITU:
+        return {**ledger, "stations": {}}
+    found = read_stations(inputs.stations.values(), inputs.cube, inputs.day)
+    seen = fold if ledger["days"]["tune"] else fold.whole()
+    return {**ledger, "stations": {role: found.used(seen, role) for role in ROLES if role != "train"}}
 
 
 def _parameters(ensemble: Ensemble) -> int:

@@ -1,0 +1,1 @@
+"""The parts of the correction of satellite soil moisture by stations (MLSTM)."""
