@@ -5,12 +5,14 @@ import { scanSelector } from "./choose.js";
 import { retheme, scanPlots } from "./plots.js";
 import { scanStations } from "./stations.js";
 import { scanTables } from "./tables.js";
+import { scanVersions } from "./versions.js";
 
 const scan = () => {
   document.documentElement.classList.add("scripted");
   scanPlots();
   scanStations();
   scanSelector();
+  scanVersions();
   scanTables();
   scanNames();
 };

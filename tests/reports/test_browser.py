@@ -28,6 +28,8 @@ PAGES = (
     f"{VERSION}download/",
     f"{VERSION}provenance/",
     "demo-0p25deg/v1.1.0/",
+    "demo-0p25deg/compare/",
+    "demo-0p25deg/compare/v1.0.0-to-v1.1.0/",
     "choose/",
     "skill/",
     "speed/",

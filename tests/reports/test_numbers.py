@@ -29,6 +29,7 @@ class ScoreTables(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.source, self.facts_source, self.data, self.small, self.cell = "", "", None, 0, None
+        self.beside = ""
         self.scores: list[tuple[str, str, str, str]] = []
         self.facts: list[tuple[str, str, str, str]] = []
         self.bare: list[str] = []
@@ -41,8 +42,9 @@ class ScoreTables(HTMLParser):
             self.cell = given.get("class", "")
         elif tag == "small":
             self.small += 1
-        elif tag == "data" and self.source:
+        elif tag == "data" and (self.source or "data-source" in given):
             self.data = ("data-fact" in given, given.get("data-fact") or given["data-score"], given["value"])
+            self.beside = given.get("data-source", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "table":
@@ -57,7 +59,7 @@ class ScoreTables(HTMLParser):
     def handle_data(self, text: str) -> None:
         if self.data is not None:
             fact, key, value = self.data
-            kept, source = (self.facts, self.facts_source) if fact else (self.scores, self.source)
+            kept, source = (self.facts, self.facts_source) if fact else (self.scores, self.beside or self.source)
             kept.append((source, key, value, text))
         elif self.source and self.cell == "number" and not self.small and re.search(r"\d", text):
             self.bare.append(text)
@@ -95,7 +97,7 @@ def pages_with_scores(site: Path) -> Iterator[tuple[Path, str, dict[str, dict[st
     """Each built page with score tables, its text and the rows of the score files that it names."""
     for path in sorted(site.rglob("*.html")):
         page = path.read_text(encoding="utf-8")
-        sources = sorted(set(re.findall(r'data-(?:scores|facts)="([^"]+)"', page)))
+        sources = sorted(set(re.findall(r'data-(?:scores|facts|source)="([^"]+)"', page)))
         if sources:
             yield path, page, {source: by_id(path.parent / source) for source in sources}
 
@@ -114,7 +116,7 @@ def test_one_changed_number_is_found(built) -> None:
     value = re.search(r'<data value="([^"]+)" data-score', page)
     assert value is not None
     assert faults(page.replace(value[1], str(float(value[1]) + 1e-9), 1), files)
-    assert faults(re.sub(r'(data-score="[0-9a-f]{12}">)[^<]+', r"\g<1>0.123", page, count=1), files)
+    assert faults(re.sub(r'(data-score="[0-9a-f]{12}"[^>]*>)[^<]+', r"\g<1>0.123", page, count=1), files)
 
 
 def test_one_changed_fact_is_found(built) -> None:

@@ -61,14 +61,15 @@ def test_places_follow_the_outcomes_and_not_the_scores(small, pairs, tmp_path) -
     run = Run(pairs.write_run(small, tmp_path / "runs" / "one", "2.0.0", None))
     turned = run.comparisons.assign(outcome=run.comparisons["outcome"].replace({"better": "worse"}))
     turned.to_parquet(run.folder / "comparisons.parquet", index=False)
-    page = html.unescape((report(tmp_path).docs / "choose.md").read_text(encoding="utf-8"))
+    done = report(tmp_path, project=small.write_project(tmp_path / "project"))
+    page = html.unescape((done.docs / "choose.md").read_text(encoding="utf-8"))
     assert [row[:2] for row in rows(page, "stations.r-raw", "all.all")][:2] == [["1", "alpha 2"], ["2", "beta 2"]]
 
 
 def test_without_any_pair_there_is_no_selector(small, tmp_path) -> None:
     run = small.write_run(tmp_path / "runs" / "one")
     (run / "comparisons.parquet").unlink()
-    assert "choose.md" not in report(tmp_path).addresses
+    assert "choose.md" not in report(tmp_path, project=small.write_project(tmp_path / "project")).addresses
 
 
 SHOWN = (

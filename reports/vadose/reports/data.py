@@ -245,6 +245,12 @@ class Release:
         return read_json(path) if path.is_file() else None
 
     @cached_property
+    def difference(self) -> dict[str, Any] | None:
+        """`quality/diff.json`: what changed since the version before, where there is one."""
+        path = self.folder / "quality" / "diff.json"
+        return read_json(path) if path.is_file() else None
+
+    @cached_property
     def coverage(self) -> pd.DataFrame | None:
         """`quality/coverage.csv`."""
         path = self.folder / "quality" / "coverage.csv"

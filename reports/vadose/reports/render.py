@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from vadose.common import Progress, silent
+from vadose.reports.change_pages import change_pages
 from vadose.reports.data import Content, collect
 from vadose.reports.evidence import evidence_page
 from vadose.reports.feed import affecting, atom
@@ -121,7 +122,7 @@ def build_pages(content: Content, renderer: Renderer, site_url: str, files_url: 
         placed = mine[0].values["figures"]
         if placed and placed[0].figure.name == "latest-day":
             maps[name] = placed[0]
-        pages += mine
+        pages += [*mine, *change_pages(releases, versions, renderer)]
     for version in progress.track(everything, "versions and runs"):
         pages += version_pages(version, renderer, files_url)
     write_series(everything, renderer.output)
@@ -201,7 +202,8 @@ def navigation(content: Content, pages: Sequence[Page], project: Path) -> list[d
     nav: list[dict[str, Any]] = [{"Home": "index.md"}]
     for product, releases in content.products.items():
         versions = [{f"v{r.version}": titled(f"{r.address}/")} for r in releases]
-        nav.append({product: [*titled(f"{product}/"), *versions]})
+        compared = titled(f"{product}/compare/")
+        nav.append({product: [*titled(f"{product}/"), *versions, *([{"Compare": compared}] if compared else [])]})
     if content.runs:
         nav.append({"Runs": [{run.id: titled(f"runs/{run.id}/")} for run in content.runs]})
     results = [
@@ -229,6 +231,8 @@ def _nav_title(name: str) -> str:
         "latest": "Current version",
     }
     stem = name.removesuffix(".md")
+    if stem.startswith("v") and "-to-" in stem:
+        return stem.replace("-to-", " to ")
     return titles.get(stem, stem.replace("-", " ").capitalize())
 
 

@@ -3,6 +3,7 @@
 from vadose.reports.figures.bars import interval_figure
 from vadose.reports.figures.boxes import box_figure
 from vadose.reports.figures.budget import MOST_BARS, budget_figure
+from vadose.reports.figures.changes import change_map
 from vadose.reports.figures.curves import (
     coverage_figure,
     curve_figure,
@@ -26,6 +27,7 @@ __all__ = [
     "Raster",
     "box_figure",
     "budget_figure",
+    "change_map",
     "coverage_figure",
     "curve_figure",
     "curve_panels",

@@ -33,7 +33,9 @@ MANY = 300
 Array = npt.NDArray[np.float64]
 
 
-def _geo(lat: Sequence[float], lon: Sequence[float]) -> dict[str, Any]:
+def geo(lat: Sequence[float], lon: Sequence[float]) -> dict[str, Any]:
+    """The layout of a map that holds all these places."""
+
     def span(values: Sequence[float], limit: float) -> list[float]:
         low, high = min(values), max(values)
         pad = max(1.0, 0.08 * (high - low))
@@ -51,7 +53,8 @@ def _geo(lat: Sequence[float], lon: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _colour_bar(title: str) -> dict[str, Any]:
+def colour_bar(title: str) -> dict[str, Any]:
+    """A colour bar with its title along it."""
     return {"title": {"text": title, "side": "right"}, "thickness": 14, "outlinewidth": 0}
 
 
@@ -83,7 +86,7 @@ def station_map(
             unit = f" ({how.unit})" if how.unit not in ("", "1") else ""
             marker |= {
                 "color": [values[i] for i in chosen], "colorscale": scale, "cmin": low, "cmax": high,
-                "colorbar": _colour_bar(f"{how.label}{unit}"),
+                "colorbar": colour_bar(f"{how.label}{unit}"),
             }  # fmt: skip
         else:
             marker |= {"color": "#999999", "symbol": "x"}
@@ -93,7 +96,7 @@ def station_map(
                 customdata=[keys[i] for i in chosen], hoverinfo="text", mode="markers", marker=marker, showlegend=False,
             )
         )  # fmt: skip
-    figure = go.Figure(traces, layout(geo=_geo(lat, lon), margin={"l": 0, "r": 0, "t": 0, "b": 0}))
+    figure = go.Figure(traces, layout(geo=geo(lat, lon), margin={"l": 0, "r": 0, "t": 0, "b": 0}))
     return Figure(
         name,
         specification(figure),
@@ -103,12 +106,13 @@ def station_map(
         f"Map of {len(keys)} stations coloured by {how.label}",
         {"station": keys, "lat": lat, "lon": lon, metric: values},
         420,
-        _geo_width(figure.layout.geo, 420),
+        geo_width(figure.layout.geo, 420),
     )
 
 
-def _geo_width(geo: Any, height: int) -> int:
-    (south, north), (west, east) = geo.lataxis.range, geo.lonaxis.range
+def geo_width(window: Any, height: int) -> int:
+    """Pixels across for a map of this layout."""
+    (south, north), (west, east) = window.lataxis.range, window.lonaxis.range
     return shaped_width(north - south, east - west, (north + south) / 2, height)
 
 
@@ -155,7 +159,7 @@ def field_figure(name: str, lat: Array, lon: Array, values: Array, day: str, wha
 def _image(lat: Array, lon: Array, values: Array) -> go.Figure:
     heat = go.Heatmap(
         x=lon.round(5).tolist(), y=lat.round(5).tolist(), z=values.tolist(), zmin=LIMITS[0], zmax=LIMITS[1],
-        colorscale=WETNESS, colorbar=_colour_bar(f"soil moisture ({VOLUME})"), hoverongaps=False,
+        colorscale=WETNESS, colorbar=colour_bar(f"soil moisture ({VOLUME})"), hoverongaps=False,
         hovertemplate="%{y:.2f}° N, %{x:.2f}° E<br>%{z:.3f} " + VOLUME + "<extra></extra>",
     )  # fmt: skip
     ratio = 1.0 / max(float(np.cos(np.radians(lat.mean()))), 0.2)
@@ -180,12 +184,12 @@ def _points(lat: Array, lon: Array, values: Array) -> go.Figure:
     y, x, z = lat[i], lon[j], values[i, j]
     marker = {
         "size": 7, "symbol": "square", "color": z.tolist(), "colorscale": WETNESS, "cmin": LIMITS[0], "cmax": LIMITS[1],
-        "colorbar": _colour_bar(f"soil moisture ({VOLUME})"), "line": {"width": 0.5, "color": "#555555"},
+        "colorbar": colour_bar(f"soil moisture ({VOLUME})"), "line": {"width": 0.5, "color": "#555555"},
     }  # fmt: skip
     points = go.Scattergeo(
         lat=y.round(5).tolist(), lon=x.round(5).tolist(), mode="markers", marker=marker, showlegend=False,
         text=[f"{b:.2f}° N, {a:.2f}° E<br>{v:.3f} {VOLUME}" for a, b, v in zip(x, y, z, strict=True)], hoverinfo="text",
     )  # fmt: skip
     return go.Figure(
-        points, layout(geo=_geo(y.tolist() or [0.0], x.tolist() or [0.0]), margin={"l": 0, "r": 0, "t": 0, "b": 0})
+        points, layout(geo=geo(y.tolist() or [0.0], x.tolist() or [0.0]), margin={"l": 0, "r": 0, "t": 0, "b": 0})
     )
