@@ -162,9 +162,9 @@ class RecurrentMethod:
     costly: ClassVar[bool] = True
     splits: ClassVar[tuple[str, ...] | None] = None
 
-    def attention(self, settings: RecurrentSettings) -> int:
-        """Number of states that attention pools; 0 for none."""
-        return 0
+    def shape(self, daily: int, static: int, settings: RecurrentSettings) -> Shape:
+        """Size of the network for so many daily and static channels."""
+        return Shape(daily, static, settings.hidden, settings.layers)
 
     def fit(self, inputs: Inputs, fold: Fold, settings: Settings, *, seed: int, checkpoint: Path | None = None,
             progress: Progress = silent) -> RecurrentModel:  # fmt: skip
@@ -176,9 +176,7 @@ class RecurrentMethod:
         data = training_set(
             inputs.cube, inputs.predictors, inputs.target, fold, maximum_cells=loop.maximum_cells, seed=seed
         )
-        shape = Shape(
-            data.daily.shape[2], data.static.shape[1], settings.hidden, settings.layers, self.attention(settings)
-        )
+        shape = self.shape(data.daily.shape[2], data.static.shape[1], settings)
         network = initialised(shape, seed)
         score = None if loop.patience is None else lambda net: tuning_error(net, data, loop.spin_up_days)
         run = train(

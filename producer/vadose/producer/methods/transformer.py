@@ -1,0 +1,157 @@
+"""Transformer: encoder layers over a window of days, mean pooling."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import pydantic
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vadose.producer.methods.base import Settings
+from vadose.producer.methods.network import clamped
+from vadose.producer.methods.sequence import Drop, SequenceMethod, SequenceNetwork, SequenceSettings
+
+# From so many days on, PyTorch's batched products are faster than its fused attention, whose blocks are larger.
+LONG = 12
+
+
+class TransformerSettings(SequenceSettings):
+    """Size of the encoder."""
+
+    width: int = pydantic.Field(default=64, ge=4, le=1024)
+    heads: int = pydantic.Field(default=4, ge=1, le=32)
+    layers: int = pydantic.Field(default=2, ge=1, le=8)
+    feed_forward: int = pydantic.Field(default=128, ge=1, le=4096)
+
+    @pydantic.model_validator(mode="after")
+    def _divisible(self) -> TransformerSettings:
+        if self.width % self.heads:
+            raise ValueError(f"heads must divide width, got {self.heads} and {self.width}")
+        return self
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and a feed-forward network, each added to its input and normalised (Vaswani 2017)."""
+
+    def __init__(self, width: int, heads: int, feed_forward: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.queries = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.wide = nn.Linear(width, feed_forward)
+        self.narrow = nn.Linear(feed_forward, width)
+        self.after_attention = nn.LayerNorm(width)
+        self.after_feed_forward = nn.LayerNorm(width)
+
+    def forward(self, values: Tensor, drop: Drop) -> Tensor:
+        """From (window, day, width) to the same shape."""
+        mixed = attended(self.queries(values), self.heads)
+        values = self.after_attention(values + drop(self.mix(mixed).float()))
+        seen = self.narrow(drop(torch.relu(self.wide(values)).float()))
+        return torch.as_tensor(self.after_feed_forward(values + drop(seen.float())))
+
+    def finish(self, values: Tensor, queries: Tensor, kind: torch.dtype) -> Tensor:
+        """The same from the queries, keys and values of the attention on, with products in `kind`; `values` change."""
+        mixed = attended(queries, self.heads).to(kind)
+        values += product(self.mix, mixed, kind)
+        values = normalised(self.after_attention, values)
+        wide = product(self.wide, values.to(kind), kind)
+        values += product(self.narrow, torch.relu_(wide), kind)
+        return normalised(self.after_feed_forward, values)
+
+
+class Transformer(SequenceNetwork):
+    """Linear embedding plus a learned position, encoder layers, the mean over the days, a Gaussian head."""
+
+    def __init__(self, daily: int, static: int, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.days = settings.sequence_days
+        self.inputs = nn.Linear(daily + static, settings.width)
+        self.position = nn.Parameter(0.1 * torch.randn(settings.sequence_days, settings.width))
+        self.layers = nn.ModuleList(
+            EncoderLayer(settings.width, settings.heads, settings.feed_forward) for _ in range(settings.layers)
+        )
+        self.head = nn.Linear(settings.width, 2)
+
+    def embed(self, daily: Tensor, static: Tensor) -> Tensor:
+        """Each day alone, without its position in a window."""
+        count = daily.shape[-1]
+        seen = functional.linear(daily, self.inputs.weight[:, :count])
+        return seen + functional.linear(static, self.inputs.weight[:, count:], self.inputs.bias)[..., None, :]
+
+    def summarise(self, embedded: Tensor, *, drop: Drop, reduced: bool) -> Tensor:
+        """Mean and log variance (window, 2)."""
+        values = drop(embedded + self.position)
+        for layer in self.layers:
+            with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+                values = layer(values, drop)
+        return clamped(self.head(values.float().mean(dim=1)))
+
+    def series(self, daily: Tensor, static: Tensor, *, reduced: bool) -> Tensor:
+        """Outputs (cell, day, 2) of all windows in series (cell, day, channel).
+
+        A day is embedded once for all windows that hold it, and so are its queries, keys and values in the first
+        layer: they are linear, so that those of its position in the window are added.
+        """
+        kind = torch.bfloat16 if reduced else torch.float32
+        first = self.layers[0]
+        assert isinstance(first, EncoderLayer), "the layers are encoder layers"
+        embedded = self.embed(daily, static)
+        shared = product(first.queries, embedded.to(kind), kind)
+        own = functional.linear(self.position.to(kind), first.queries.weight.to(kind))
+        values, queries = positioned(embedded, self.position), positioned(shared, own)
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, EncoderLayer), "the layers are encoder layers"
+            if number:
+                queries = product(layer.queries, values.to(kind), kind)
+            values = layer.finish(values, queries, kind)
+        return clamped(self.head(values.mean(dim=1))).view(daily.shape[0], -1, 2)
+
+
+def positioned(values: Tensor, position: Tensor) -> Tensor:
+    """Windows (window, day, width) of a series (cell, time, width), with what belongs to the position added."""
+    days, width = position.shape
+    windows = values.unfold(1, days, 1).transpose(2, 3)
+    result = torch.empty(windows.shape, dtype=values.dtype)
+    torch.add(windows, position, out=result)
+    return result.view(-1, days, width)
+
+
+def attended(queries: Tensor, heads: int) -> Tensor:
+    """Scaled dot-product attention of (window, day, 3 width) in float32; (window, day, width)."""
+    windows, days, width = queries.shape
+    size = width // 3 // heads
+    parts = queries.view(windows, days, 3, heads, size).permute(2, 0, 3, 1, 4).float()
+    if days < LONG:
+        mixed = functional.scaled_dot_product_attention(*parts)
+    else:
+        query, key, value = parts.reshape(3, windows * heads, days, size)
+        with torch.autocast("cpu", enabled=False):
+            weights = torch.softmax(torch.bmm(query, key.transpose(1, 2)) / math.sqrt(size), dim=-1)
+            mixed = torch.bmm(weights, value).view(windows, heads, days, size)
+    return mixed.transpose(1, 2).reshape(windows, days, width // 3)
+
+
+def product(layer: nn.Linear, values: Tensor, kind: torch.dtype) -> Tensor:
+    """A linear layer with its weights in `kind`, that of the values."""
+    return functional.linear(values, layer.weight.to(kind), layer.bias.to(kind))
+
+
+def normalised(norm: nn.LayerNorm, values: Tensor) -> Tensor:
+    """A layer normalisation of (..., width)."""
+    return functional.layer_norm(values, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+class TransformerMethod(SequenceMethod):
+    """An encoder of the days x_{t-L+1}...x_t; it sees no day after t."""
+
+    name: ClassVar[str] = "transformer"
+    settings_type: ClassVar[type[Settings]] = TransformerSettings
+
+    def network(self, daily: int, static: int, settings: SequenceSettings) -> SequenceNetwork:
+        """An untrained network."""
+        assert isinstance(settings, TransformerSettings), "settings of another method"
+        return Transformer(daily, static, settings)
