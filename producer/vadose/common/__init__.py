@@ -3,11 +3,12 @@
 Nothing here knows about soil moisture; no room is imported.
 """
 
-from vadose.common.errors import GateError, InputError, PartialError, UsageError, VadoseError
+from vadose.common.errors import UNREADABLE, GateError, InputError, PartialError, UsageError, VadoseError
 from vadose.common.files import file_sha256, read_json, whole_directory, whole_file, write_json, write_text
 from vadose.common.progress import Progress, silent
 
 __all__ = [
+    "UNREADABLE",
     "GateError",
     "InputError",
     "PartialError",

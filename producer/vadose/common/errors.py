@@ -67,3 +67,9 @@ class PartialError(VadoseError):
 
     exit_code = 5
     kind = "partial"
+
+
+# What the NetCDF, HDF5 and Zarr libraries raise for a damaged file; which of them depends on where the damage is.
+UNREADABLE: tuple[type[Exception], ...] = (
+    OSError, RuntimeError, ValueError, KeyError, IndexError, AttributeError, TypeError,
+)  # fmt: skip

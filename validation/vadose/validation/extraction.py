@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vadose.common import InputError, Progress, silent
+from vadose.common import UNREADABLE, InputError, Progress, silent
 from vadose.validation.layout import CELL, COLUMN, ROW, TIME, level_of
 from vadose.validation.products import Product
 from vadose.validation.stored import Stored, open_stored
@@ -28,6 +28,8 @@ _BOX = 600
 _GAP = 2048
 _SLAB_VALUES = 2**25
 _TIME_UNITS = {"days": 1.0, "hours": 24.0, "minutes": 1440.0, "seconds": 86400.0}
+# Beyond this many days from its reference a time is no date of any record.
+_MOST_DAYS = 1e6
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _LONG_BOUNDS_DAYS = 0.75
 
@@ -84,7 +86,7 @@ def pieces_of(product: Product, path: Path, windows: Sequence[Window], cells: in
     try:
         with open_stored(path) as stored:
             return list(_pieces(stored, path, product, windows, cells))
-    except (OSError, RuntimeError, IndexError, KeyError) as error:
+    except UNREADABLE as error:
         raise InputError(f"cannot be read: {error}", where=f"{path}, variable {product.variable}") from error
 
 
@@ -93,7 +95,7 @@ def file_days(product: Product, path: Path) -> Days:
     try:
         with open_stored(path) as stored:
             return _days(stored, path, product)
-    except (OSError, RuntimeError, KeyError) as error:
+    except UNREADABLE as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
 
 
@@ -273,7 +275,10 @@ def _decoded(values: npt.NDArray[np.float64], units: str, calendar: str, path: P
         reference = np.datetime64(since.strip().split("+")[0].removesuffix("UTC").strip().replace(" ", "T"), "s")
     except ValueError as error:
         raise InputError(f"time units {units!r} have no readable date", where=str(path)) from error
-    seconds = np.round(values / per_day * 86400.0).astype("timedelta64[s]")
+    days = values / per_day
+    if not (np.abs(days) < _MOST_DAYS).all():
+        raise InputError("time holds a value that is no date", where=str(path), why=f"units {units!r}")
+    seconds = np.round(days * 86400.0).astype("timedelta64[s]")
     return np.asarray((reference + seconds).astype("datetime64[D]"))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from vadose.common import InputError, UsageError
+from vadose.common import UNREADABLE, InputError, UsageError
 from vadose.validation.cards import Card, CardFlags, CardVariable, card_beside, card_of_release
 from vadose.validation.geometry import AnyGeometry
 from vadose.validation.layout import layout_of
@@ -205,7 +205,7 @@ def _opened(file: Path, group: str) -> xr.Dataset:
         dataset: xr.Dataset = xr.open_dataset(
             file, decode_times=False, mask_and_scale=False, engine="netcdf4", group=group or None
         )
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         kind = "Zarr" if file.is_dir() else "NetCDF"
         raise InputError(f"cannot be read as {kind}: {error}", where=str(file)) from error
     if not group:

@@ -56,7 +56,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path)) from error
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, AttributeError) as error:
         size = f"{path.stat().st_size:,} bytes" if path.is_file() else "not a file"
         raise InputError(
             f"the file cannot be read: {error}",

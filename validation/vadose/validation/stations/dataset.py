@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from vadose.common import InputError, whole_file
+from vadose.common import UNREADABLE, InputError, whole_file
 from vadose.validation.stations.foreign import EPOCH, SOIL_MOISTURE, canonical
 from vadose.validation.stations.identity import class_of, distinct, keys, station_id
 from vadose.validation.stations.selection import station_weights
@@ -235,7 +235,7 @@ def open_stations(path: Path) -> xr.Dataset:
         raise InputError(
             "no such station file", where=str(path), next="vadose ingest stations SOURCE --name NAME"
         ) from error
-    except (OSError, ValueError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"cannot be read as NetCDF: {error}", where=str(path)) from error
     made = dataset.attrs.get("vadose_stations")
     if made is not None and made != LAYOUT:
@@ -253,7 +253,7 @@ def reader_notes(path: Path) -> dict[str, Any]:
     try:
         with xr.open_dataset(path, decode_times=False, engine="netcdf4") as opened:
             text = str(opened.attrs.get("reader_notes", "{}"))
-    except (OSError, ValueError, RuntimeError):
+    except UNREADABLE:
         return {}
     notes: dict[str, Any] = json.loads(text)
     return notes

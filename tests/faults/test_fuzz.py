@@ -1,0 +1,64 @@
+"""A short run of the trial with mutated inputs, and that the trial sees what it looks for."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+COUNT = 60
+
+
+@pytest.fixture(scope="module")
+def trial() -> ModuleType:
+    """The script beside this file."""
+    sys.path.insert(0, str(HERE))
+    try:
+        spec = importlib.util.spec_from_file_location("fuzz", HERE / "fuzz.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["fuzz"] = module
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(HERE))
+    return module
+
+
+def test_mutated_inputs_end_with_a_message_and_nothing_else(trial: ModuleType, tmp_path: Path) -> None:
+    faults, codes = trial.fuzz(COUNT, 7, tmp_path, lambda line: None)
+    assert faults == []
+    assert sum(codes.values()) == COUNT
+    # Damage is mostly seen: not all of these inputs are taken.
+    assert sum(number for name, number in codes.items() if not name.endswith(" 0")) > COUNT / 3
+
+
+def test_a_crash_and_a_stray_file_are_faults(
+    trial: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial.originals(tmp_path)
+    given = {kind: trial.Original.load(tmp_path, kind) for kind in trial.KINDS}
+    sandbox = tmp_path / "sandbox" / "work"
+
+    def stray(words: list[str]) -> int:
+        (sandbox / "stray").write_text("")
+        return 1
+
+    monkeypatch.setattr("vadose.cli.main.run", stray)
+    _, code, wrong = trial.trial(0, 7, given, sandbox)
+    assert code == 1
+    assert "exit 1" in wrong
+    assert "outside" in wrong
+
+
+def test_mutations_are_repeatable_and_change_something(trial: ModuleType, tmp_path: Path) -> None:
+    made = []
+    for _ in range(2):
+        path = tmp_path / "a.json"
+        path.write_text('{"a": [1, 2, {"b": "c"}], "d": null}')
+        trial.mutated(path, True, np.random.default_rng(3))
+        made.append(path.read_bytes())
+    assert made[0] == made[1] != b'{"a": [1, 2, {"b": "c"}], "d": null}'
