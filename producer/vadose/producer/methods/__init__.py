@@ -8,6 +8,7 @@ from vadose.producer.methods.choice import chosen_method, method_settings
 from vadose.producer.methods.drcgan import Drcgan
 from vadose.producer.methods.linear import Ridge
 from vadose.producer.methods.lstm import Lstm
+from vadose.producer.methods.matching import CdfMatching
 from vadose.producer.methods.mlstm import Mlstm
 from vadose.producer.methods.tcmerge import TcMerge
 from vadose.producer.methods.transformer import TransformerMethod
@@ -26,6 +27,7 @@ METHODS: tuple[Method, ...] = (
     Persistence(),
     TcMerge(),
     Mlstm(),
+    CdfMatching(),
     Drcgan(),
 )
 
