@@ -36,6 +36,8 @@ SMALL["drcgan"] = {
     "patch": 32, "training": {"steps": 3, "batch": 2},
 }  # fmt: skip
 SMALL["cdf-matching"] = {"product": "cci_sm"}
+SMALL["forest"] = {"trees": 20}
+SMALL |= {name: {"maximum_trees": 40, "minimum_child_weight": 5} for name in ("xgboost-nowcast-1", "xgboost-nowcast-3")}
 SMALL["tcmerge"] = {"parents": [TARGET, "cci_sm", "land_model_a_sm"]}
 SMALL["xgboost"] = {"maximum_trees": 150, "minimum_child_weight": 5, "depth": 4}
 

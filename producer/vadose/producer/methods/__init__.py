@@ -4,15 +4,17 @@ from vadose.producer.methods.atlstm import AtLstm, AtLstmWindow
 from vadose.producer.methods.base import Block, Inputs, Method, Model, Prediction, Settings
 from vadose.producer.methods.baselines import CellMean, Climatology, Persistence
 from vadose.producer.methods.bilstm import BiLstm
+from vadose.producer.methods.bucket import Bucket
 from vadose.producer.methods.choice import chosen_method, method_settings
 from vadose.producer.methods.drcgan import Drcgan
+from vadose.producer.methods.forest import Forest
 from vadose.producer.methods.linear import Ridge
 from vadose.producer.methods.lstm import Lstm
 from vadose.producer.methods.matching import CdfMatching
 from vadose.producer.methods.mlstm import Mlstm
 from vadose.producer.methods.tcmerge import TcMerge
 from vadose.producer.methods.transformer import TransformerMethod
-from vadose.producer.methods.trees import Xgboost
+from vadose.producer.methods.trees import Xgboost, XgboostNowcast1, XgboostNowcast3
 
 METHODS: tuple[Method, ...] = (
     AtLstm(),
@@ -29,6 +31,10 @@ METHODS: tuple[Method, ...] = (
     Mlstm(),
     CdfMatching(),
     Drcgan(),
+    Bucket(),
+    Forest(),
+    XgboostNowcast1(),
+    XgboostNowcast3(),
 )
 
 

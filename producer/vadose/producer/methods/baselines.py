@@ -9,17 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pydantic
-import safetensors.numpy
 
-from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
-from vadose.producer.cube import Cube
+from vadose.common import Progress, read_json, silent
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
+from vadose.producer.methods.tables import CARD, global_cells, lookup, prediction, read_arrays, save_arrays
 from vadose.producer.training.dataset import cell_slices
-from vadose.producer.training.splits import Fold, global_index
+from vadose.producer.training.splits import Fold
 
-ARRAYS = "table.safetensors"
-CARD = "member.json"
-NO_VALID_INPUT = 256
 LEAP_YEAR_DAYS = 366
 
 
@@ -56,11 +52,13 @@ class TableModel:
         row = day_of_year(days) if self.mean.shape[0] > 1 else np.zeros(days.size, np.int64)
         mean = np.where(known[None, :], self.mean[row][:, column], np.float32(np.nan))
         deviation = np.where(np.isnan(mean), np.float32(np.nan), self.deviation[None, column])
-        return _prediction(mean, deviation)
+        return prediction(mean, deviation)
 
     def save(self, directory: Path) -> None:
         """Write `table.safetensors` and `member.json`."""
-        _save(directory, {"index": self.index, "mean": self.mean, "deviation": self.deviation}, {"facts": self.facts})
+        save_arrays(
+            directory, {"index": self.index, "mean": self.mean, "deviation": self.deviation}, {"facts": self.facts}
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class PersistenceModel:
         good = (newest >= 0) & (age <= self.longest_days)
         mean = np.where(good, np.take_along_axis(seen, np.maximum(newest, 0), axis=0), np.float32(np.nan))
         deviation = np.where(good & known[None, :], self.deviation[None, column], np.float32(np.nan))
-        return _prediction(mean, deviation, {"age_days": age.astype(np.int16)})
+        return prediction(mean, deviation, {"age_days": age.astype(np.int16)})
 
     def save(self, directory: Path) -> None:
         """Write `table.safetensors` and `member.json`."""
@@ -103,7 +101,7 @@ class PersistenceModel:
             "longest_days": self.longest_days,
             "facts": self.facts,
         }
-        _save(directory, {"index": self.index, "deviation": self.deviation}, card)
+        save_arrays(directory, {"index": self.index, "deviation": self.deviation}, card)
 
 
 class CellMean:
@@ -123,7 +121,7 @@ class CellMean:
         mean, deviation = cell_moments(inputs, fold)
         cover = inputs.cube.read_static("land_cover") if "land_cover" in inputs.cube.names else np.zeros(mean.size)
         mean, deviation = (filled_by_class(values, cover) for values in (mean, deviation))
-        return TableModel(_index(inputs.cube), mean[None], deviation, {"parameters": mean.size})
+        return TableModel(global_cells(inputs.cube), mean[None], deviation, {"parameters": mean.size})
 
     def load(self, directory: Path) -> TableModel:
         """Load what `TableModel.save` wrote."""
@@ -157,7 +155,7 @@ class Climatology:
             mean = np.where(count > 0, total / count, np.nan)
             variance = np.nanmean(np.where(count > 0, square / count - mean**2, 0.0), axis=0)
         deviation = np.sqrt(np.maximum(variance, 0.0)).astype(np.float32)
-        return TableModel(_index(inputs.cube), mean.astype(np.float32), deviation, {"parameters": mean.size})
+        return TableModel(global_cells(inputs.cube), mean.astype(np.float32), deviation, {"parameters": mean.size})
 
     def load(self, directory: Path) -> TableModel:
         """Load what `TableModel.save` wrote."""
@@ -180,12 +178,12 @@ class Persistence:
         assert isinstance(settings, PersistenceSettings), "settings of another method"
         progress.say(f"train {self.name}")
         deviation = cell_moments(inputs, fold)[1]
-        return PersistenceModel(inputs.target, _index(inputs.cube), np.nan_to_num(deviation), settings.latency_days,
-                                settings.longest_days, {"parameters": 0})  # fmt: skip
+        return PersistenceModel(inputs.target, global_cells(inputs.cube), np.nan_to_num(deviation),
+                                settings.latency_days, settings.longest_days, {"parameters": 0})  # fmt: skip
 
     def load(self, directory: Path) -> PersistenceModel:
         """Load what `PersistenceModel.save` wrote."""
-        card, arrays = read_json(directory / CARD), _arrays(directory)
+        card, arrays = read_json(directory / CARD), read_arrays(directory)
         return PersistenceModel(card["target"], arrays["index"], arrays["deviation"], card["latency_days"],
                                 card["longest_days"], card["facts"])  # fmt: skip
 
@@ -235,40 +233,6 @@ def day_of_year(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
     return np.asarray(begin[month] + (days - months).astype(int), np.int64)
 
 
-def lookup(
-    index: npt.NDArray[np.int64], block: Block
-) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Days of a block, and for each of its cells the column in a model's table and whether it is there."""
-    wanted = _index(block.cube)[block.cells]
-    column = np.minimum(np.searchsorted(index, wanted), index.size - 1)
-    return block.cube.days[block.days], column, index[column] == wanted
-
-
-def _index(cube: Cube) -> npt.NDArray[np.int64]:
-    return global_index(cube.grid, cube.index)
-
-
-def _prediction(mean: Floats, deviation: Floats, diagnostics: dict[str, npt.NDArray[Any]] | None = None) -> Prediction:
-    missing = np.isnan(mean)
-    flags = np.where(missing, NO_VALID_INPUT, 0).astype(np.int16)
-    return Prediction(mean.astype(np.float32), deviation.astype(np.float32), flags, diagnostics or {})
-
-
-def _save(directory: Path, arrays: dict[str, npt.NDArray[Any]], card: dict[str, Any]) -> None:
-    with whole_file(directory / ARRAYS) as part:
-        safetensors.numpy.save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part)
-    write_json(directory / CARD, card)
-
-
-def _arrays(directory: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        return dict(safetensors.numpy.load_file(directory / ARRAYS))
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(
-            f"table cannot be read: {error}", where=str(directory / ARRAYS), next="vadose train RECIPE"
-        ) from error
-
-
 def _load_table(directory: Path) -> TableModel:
-    arrays = _arrays(directory)
+    arrays = read_arrays(directory)
     return TableModel(arrays["index"], arrays["mean"], arrays["deviation"], read_json(directory / CARD)["facts"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vadose.producer.cube import Cube
 from vadose.producer.features.antecedent import features
 from vadose.producer.methods.base import Block, Floats, Inputs
 from vadose.producer.recipe import Predictors
@@ -17,8 +18,13 @@ CELLS_AT_ONCE = 256
 DAYS_AT_ONCE = 64
 NO_VALID_INPUT = 256
 
+# Features (time, cell, feature) of days and cells of a cube, the lag 0 to 3 of each daily predictor first.
+Table = Callable[[Cube, Predictors, slice, slice], Floats]
 
-def sample_rows(inputs: Inputs, fold: Fold, role: Role, maximum: int, seed: int) -> tuple[Floats, Floats]:
+
+def sample_rows(
+    inputs: Inputs, fold: Fold, role: Role, maximum: int, seed: int, table: Table = features
+) -> tuple[Floats, Floats]:
     """Features (row, feature) and target (row,) of the values of a role, at most `maximum` of them at random."""
     mask = fold.mask(role)
     wanted = int(mask.sum())
@@ -33,7 +39,7 @@ def sample_rows(inputs: Inputs, fold: Fold, role: Role, maximum: int, seed: int)
         if wanted > maximum:
             chosen = chosen & (generator.random(chosen.shape) < maximum / wanted)
         if chosen.any():
-            tables.append(features(inputs.cube, inputs.predictors, span, cells)[chosen])
+            tables.append(table(inputs.cube, inputs.predictors, span, cells)[chosen])
             targets.append(target[chosen])
     count = len(inputs.predictors.daily)
     if not tables:
@@ -41,7 +47,9 @@ def sample_rows(inputs: Inputs, fold: Fold, role: Role, maximum: int, seed: int)
     return np.concatenate(tables), np.concatenate(targets)
 
 
-def predict_table(block: Block, predictors: Predictors, rows: Callable[[Floats], Floats]) -> Floats:
+def predict_table(
+    block: Block, predictors: Predictors, rows: Callable[[Floats], Floats], table: Table = features
+) -> Floats:
     """Predictions (time, cell) of a function of rows; NaN where no daily predictor has a value on the day."""
     days = range(*block.days.indices(block.cube.days.size))
     cells = range(*block.cells.indices(block.cube.index.size))
@@ -51,9 +59,9 @@ def predict_table(block: Block, predictors: Predictors, rows: Callable[[Floats],
         stretch = slice(first, min(first + DAYS_AT_ONCE, days.stop))
         for start in range(cells.start, cells.stop, CELLS_AT_ONCE):
             part = slice(start, min(start + CELLS_AT_ONCE, cells.stop))
-            table = features(block.cube, predictors, stretch, part)
-            values = rows(table.reshape(-1, table.shape[-1])).reshape(table.shape[:2])
-            values = np.where(np.isfinite(table[..., today]).any(axis=-1), values, np.float32(np.nan))
+            columns = table(block.cube, predictors, stretch, part)
+            values = rows(columns.reshape(-1, columns.shape[-1])).reshape(columns.shape[:2])
+            values = np.where(np.isfinite(columns[..., today]).any(axis=-1), values, np.float32(np.nan))
             result[
                 stretch.start - days.start : stretch.stop - days.start, start - cells.start : part.stop - cells.start
             ] = values
