@@ -214,7 +214,7 @@ def from_neighbours(
     return errors, source
 
 
-def without_gaps(errors: Doubles, source: Kinds) -> Doubles:
+def without_gaps(errors: Doubles) -> Doubles:
     """Cells of which nothing is known get the median equal error of the others, so that they are merged too."""
     empty = ~np.isfinite(errors[..., 0, 0])
     if not empty.any() or empty.all():

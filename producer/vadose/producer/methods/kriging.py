@@ -30,6 +30,8 @@ Kind = Literal["area-to-point", "kriging"]
 NEIGHBOURS = 32
 # A block is represented by at most so many of its cells where it is not the one that is kriged.
 SAMPLE = 25
+# So many times the neighbours are looked at where data are missing.
+SPARE = 2
 # Part of the variance added to the diagonal, so that data at one place can be solved for.
 _JITTER = 1e-10
 
@@ -66,6 +68,44 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """Covariances of data near each block, nearest first.
+
+    Attributes
+    ----------
+    blocks
+        Cells and the blocks whose neighbours they share.
+    near
+        Data of each block, (block, candidate).
+    system
+        Their covariances, (block, candidate, candidate).
+    right
+        Covariances of the cells in the order of `blocks.order` with them, (cell, candidate).
+    variogram
+        The model.
+    neighbours
+        How many of the candidates enter.
+    """
+
+    blocks: Blocks
+    near: Integers
+    system: Doubles
+    right: Doubles
+    variogram: Variogram
+    neighbours: int
+
+    def weights(self, valid: Mask | None = None) -> Weights:
+        """Weights of the nearest candidates that have a datum, (datum,); without one the mean 0 remains."""
+        there = np.ones(int(self.near.max()) + 1, bool) if valid is None else valid
+        total = self.variogram.sill + self.variogram.nugget
+        count = min(self.neighbours, self.near.shape[1])
+        chosen, values, variance = _solved(self.system, self.right, self.near, self.blocks.starts, there, count, total)
+        placed = np.empty_like(variance)
+        placed[self.blocks.order] = variance
+        return Weights(self.blocks, chosen, values, placed)
+
+
+@dataclass(frozen=True)
 class Kriging:
     """Residuals of blocks, kriged to their cells.
 
@@ -90,31 +130,28 @@ class Kriging:
         vector = np.stack(mean, axis=-1)
         return np.asarray(vector / np.linalg.norm(vector, axis=-1, keepdims=True))
 
-    def weights(self, variogram: Variogram, valid: Mask | None = None) -> Weights:
-        """Weights for the blocks that have a residual, all by default.
+    def prepare(self, variogram: Variogram, candidates: int | None = None) -> Prepared:
+        """The covariances of each block's nearest blocks, from which the weights of any set of data follow.
 
-        Raises
-        ------
-        ValueError
-            Where no block has a residual.
+        `candidates` is their number, that of the neighbours by default; more of them are wanted where data are missing.
         """
-        there = np.arange(self.blocks.count) if valid is None else np.flatnonzero(valid)
-        if not there.size:
-            raise ValueError("no block has a residual")
-        near = cKDTree(self.centres[there]).query(self.centres, k=min(self.neighbours, there.size))[1]
-        neighbours = np.sort(there[near.reshape(self.blocks.count, -1)], axis=1)
+        wanted = min(candidates or self.neighbours, self.blocks.count)
+        near = cKDTree(self.centres).query(self.centres, k=wanted)[1].reshape(self.blocks.count, -1).astype(np.int64)
         order = self.blocks.order
         cells = unit_vectors(self.blocks.lat[order], self.blocks.lon[order])
         model = np.array([variogram.nugget, variogram.sill, variogram.range_km])
         if self.kind == "kriging":
-            values, variance = _point_weights(cells, self.blocks.starts, self.centres, neighbours, model)
+            system, right = _point_covariances(cells, self.blocks.starts, self.centres, near, model)
         else:
             area = self.blocks.area[order]
             sample, share, begins = self._sample(cells, area)
-            values, variance = _area_weights(cells, area, self.blocks.starts, sample, share, begins, neighbours, model)
-        placed = np.empty_like(variance)
-        placed[order] = variance
-        return Weights(self.blocks, neighbours, values, placed)
+            system, right = _area_covariances(cells, area, self.blocks.starts, sample, share, begins, near, model)
+        return Prepared(self.blocks, near, system, right, variogram, self.neighbours)
+
+    def weights(self, variogram: Variogram, valid: Mask | None = None) -> Weights:
+        """Weights for the blocks that have a residual, all by default."""
+        missing = valid is not None and not valid.all()
+        return self.prepare(variogram, SPARE * self.neighbours if missing else None).weights(valid)
 
     def _sample(self, cells: Doubles, area: Doubles) -> tuple[Doubles, Doubles, Integers]:
         """Cells that stand for each block, with their shares."""
@@ -161,14 +198,11 @@ def point_weights(
         From `scattered`.
     """
     data = unit_vectors(lat, lon)
-    near = cKDTree(data).query(data, k=min(neighbours, len(data)))[1].reshape(len(data), -1)
+    near = cKDTree(data).query(data, k=min(neighbours, len(data)))[1].reshape(len(data), -1).astype(np.int64)
     cells = unit_vectors(places.lat[places.order], places.lon[places.order])
     model = np.array([variogram.nugget, variogram.sill, variogram.range_km])
-    chosen = np.sort(near, axis=1).astype(np.int64)
-    values, variance = _point_weights(cells, places.starts, data, chosen, model)
-    placed = np.empty_like(variance)
-    placed[places.order] = variance
-    return Weights(places, chosen, values, placed)
+    system, right = _point_covariances(cells, places.starts, data, near, model)
+    return Prepared(places, near, system, right, variogram, neighbours).weights()
 
 
 def corrected(values: Floats, residuals: npt.NDArray[np.floating], blocks: Blocks) -> Floats:
@@ -232,86 +266,96 @@ def _covariance(one: Any, other: Any, sill: float, rate: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _solved(system: Any, right: Any, values: Any, variance: Any, begin: int, total: float) -> None:
-    """Weights and variance of the cells of one block."""
-    weights = np.dot(right, np.linalg.inv(system))
-    for m in range(right.shape[0]):
-        explained = 0.0
-        for i in range(right.shape[1]):
-            values[begin + m, i] = weights[m, i]
-            explained += weights[m, i] * right[m, i]
-        variance[begin + m] = max(total - explained, 0.0)
+def _solved(system: Any, right: Any, near: Any, starts: Any, valid: Any, count: int, total: float) -> Any:
+    """Neighbours of each block, weights and variances of its cells; unused places have weight 0."""
+    blocks = near.shape[0]
+    chosen = np.zeros((blocks, count), np.int64)
+    values = np.zeros((right.shape[0], count), np.float32)
+    variance = np.full(right.shape[0], total, np.float32)
+    place = np.empty(count, np.int64)
+    for b in range(blocks):
+        begin, end = starts[b], starts[b + 1]
+        used = 0
+        for k in range(near.shape[1]):
+            if used < count and valid[near[b, k]]:
+                place[used] = k
+                chosen[b, used] = near[b, k]
+                used += 1
+        if begin == end or used == 0:
+            continue
+        own = np.empty((used, used))
+        for i in range(used):
+            for j in range(used):
+                own[i, j] = system[b, place[i], place[j]]
+        part = np.empty((end - begin, used))
+        for m in range(end - begin):
+            for i in range(used):
+                part[m, i] = right[begin + m, place[i]]
+        weights = np.dot(part, np.linalg.inv(own))
+        for m in range(end - begin):
+            explained = 0.0
+            for i in range(used):
+                values[begin + m, i] = weights[m, i]
+                explained += weights[m, i] * part[m, i]
+            variance[begin + m] = max(total - explained, 0.0)
+    return chosen, values, variance
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _point_weights(cells: Any, starts: Any, data: Any, neighbours: Any, model: Any) -> Any:
+def _point_covariances(cells: Any, starts: Any, data: Any, near: Any, model: Any) -> Any:
     nugget, sill, rate = model[0], model[1], 6.0 * EARTH_KM / model[2]
-    count = neighbours.shape[1]
-    values = np.empty((cells.shape[0], count), np.float32)
-    variance = np.empty(cells.shape[0], np.float32)
-    system = np.empty((count, count))
-    for b in range(neighbours.shape[0]):
-        begin, end = starts[b], starts[b + 1]
-        if begin == end:
+    count = near.shape[1]
+    system = np.empty((near.shape[0], count, count))
+    right = np.empty((cells.shape[0], count))
+    for b in range(near.shape[0]):
+        if starts[b] == starts[b + 1]:
             continue
         for i in range(count):
             for j in range(i):
-                system[i, j] = system[j, i] = _covariance(data[neighbours[b, i]], data[neighbours[b, j]], sill, rate)
-            system[i, i] = sill + nugget + _JITTER * sill
-        right = np.empty((end - begin, count))
-        for m in range(end - begin):
+                system[b, i, j] = system[b, j, i] = _covariance(data[near[b, i]], data[near[b, j]], sill, rate)
+            system[b, i, i] = sill + nugget + _JITTER * sill
+        for m in range(starts[b], starts[b + 1]):
             for i in range(count):
-                right[m, i] = _covariance(cells[begin + m], data[neighbours[b, i]], sill, rate)
-        _solved(system, right, values, variance, begin, sill + nugget)
-    return values, variance
+                right[m, i] = _covariance(cells[m], data[near[b, i]], sill, rate)
+    return system, right
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _area_weights(
-    cells: Any, area: Any, starts: Any, sample: Any, share: Any, begins: Any, neighbours: Any, model: Any
+def _area_covariances(
+    cells: Any, area: Any, starts: Any, sample: Any, share: Any, begins: Any, near: Any, model: Any
 ) -> Any:
     """Covariances of block means. The nugget is white between cells, so that it counts only within a block."""
     nugget, sill, rate = model[0], model[1], 6.0 * EARTH_KM / model[2]
-    count = neighbours.shape[1]
-    values = np.empty((cells.shape[0], count), np.float32)
-    variance = np.empty(cells.shape[0], np.float32)
-    system = np.empty((count, count))
-    for b in range(neighbours.shape[0]):
-        begin, end = starts[b], starts[b + 1]
-        if begin == end:
-            continue
-        own = -1
+    count = near.shape[1]
+    system = np.empty((near.shape[0], count, count))
+    right = np.zeros((cells.shape[0], count))
+    for b in range(near.shape[0]):
+        own = 0
         for i in range(count):
-            one = neighbours[b, i]
-            if one == b:
-                own = i
+            one = near[b, i]
+            own = i if one == b else own
             for j in range(i + 1):
-                other = neighbours[b, j]
                 total = 0.0
                 for p in range(begins[one], begins[one + 1]):
-                    for q in range(begins[other], begins[other + 1]):
+                    for q in range(begins[near[b, j]], begins[near[b, j] + 1]):
                         total += share[p] * share[q] * _covariance(sample[p], sample[q], sill, rate)
-                system[i, j] = system[j, i] = total
+                system[b, i, j] = system[b, j, i] = total
             within = 0.0
             for p in range(starts[one], starts[one + 1]):
                 within += area[p] * area[p]
-            system[i, i] += nugget * within + _JITTER * sill
-        right = np.zeros((end - begin, count))
-        for m in range(end - begin):
+            system[b, i, i] += nugget * within + _JITTER * sill
+        for m in range(starts[b], starts[b + 1]):
             for i in range(count):
-                for p in range(begins[neighbours[b, i]], begins[neighbours[b, i] + 1]):
-                    right[m, i] += share[p] * _covariance(cells[begin + m], sample[p], sill, rate)
-            if own >= 0:
-                right[m, own] += nugget * area[begin + m]
-        if own >= 0:
-            # The row of the block itself is the mean over its own cells: that is what conserves its mean.
-            for i in range(count):
-                total = 0.0
-                for m in range(end - begin):
-                    total += area[begin + m] * right[m, i]
-                system[own, i] = system[i, own] = total
-        _solved(system, right, values, variance, begin, sill + nugget)
-    return values, variance
+                for p in range(begins[near[b, i]], begins[near[b, i] + 1]):
+                    right[m, i] += share[p] * _covariance(cells[m], sample[p], sill, rate)
+            right[m, own] += nugget * area[m]
+        # The row of the block itself is the mean over its own cells: that is what conserves its mean.
+        for i in range(count):
+            total = 0.0
+            for m in range(starts[b], starts[b + 1]):
+                total += area[m] * right[m, i]
+            system[b, own, i] = system[b, i, own] = total
+    return system, right
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -20,7 +20,6 @@ import safetensors.numpy
 from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_file, write_json
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Inputs, Prediction, Settings
-from vadose.producer.methods.baselines import lookup
 from vadose.producer.methods.collocations import (
     SOURCES,
     Estimate,
@@ -33,6 +32,7 @@ from vadose.producer.methods.collocations import (
 from vadose.producer.methods.leastsquares import least_squares_weights, merge
 from vadose.producer.methods.rescaling import RESCALED, Rescale
 from vadose.producer.methods.steps import MONTH_DAYS, Step, month_means, rolling_means, whole_months
+from vadose.producer.methods.tables import lookup
 from vadose.producer.recipe import unknown_word
 from vadose.producer.training.dataset import cell_slices
 from vadose.producer.training.splits import Fold, global_index
@@ -127,20 +127,43 @@ class TcMergeModel:
         """
         _, column, known = lookup(self.index, block)
         span, month = self._steps(block)
-        scaled = self._scaled(block.cube, span, block.cells, column)
+        raw = np.stack([self._raw(block.cube, name, span, block.cells) for name in self.settings.parents])
         stamps = block.cube.days[span]
         if self.settings.aggregation == "monthly":
             stamps = np.unique(stamps.astype("datetime64[M]"))
+        mean, variance = self.merge_steps(raw, stamps, column, known)
+        merged, deviation = mean[month].astype(np.float32), np.sqrt(variance)[month].astype(np.float32)
+        flags = np.where(np.isnan(merged), NO_VALID_INPUT, 0).astype(np.int16)
+        return Prediction(merged, deviation, flags)
+
+    def merge_steps(
+        self, raw: npt.NDArray[np.float64], stamps: npt.NDArray[np.datetime64], column: npt.NDArray[np.int64],
+        known: npt.NDArray[np.bool_],
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:  # fmt: skip
+        """Merge parents that are already means of days or months.
+
+        Parameters
+        ----------
+        raw
+            Parents as delivered, (parent, step, cell).
+        stamps
+            Day or month of each step, (step,).
+        column, known
+            Position of each cell in the tables, and whether it is there, (cell,).
+
+        Returns
+        -------
+        mean, variance
+            (step, cell); the variance is that of `predict`.
+        """
+        scaled = np.stack([self._scaled(k, values, column) for k, values in enumerate(raw)])
         mean, variance, spread = (np.full(scaled.shape[1:], np.nan) for _ in range(3))
-        season = _season(stamps) if self.settings.seasonal else np.zeros(stamps.size, np.int64)
+        season = season_of(stamps) if self.settings.seasonal else np.zeros(stamps.size, np.int64)
         for number in np.unique(season):
             rows = season == number
             errors = np.where(known[:, None, None], self.estimate.errors[number][column], np.nan)
             mean[rows], variance[rows], spread[rows] = merge(scaled[:, rows], errors)
-        deviation = np.sqrt((variance + spread) / 2.0)
-        mean, deviation = mean[month].astype(np.float32), deviation[month].astype(np.float32)
-        flags = np.where(np.isnan(mean), NO_VALID_INPUT, 0).astype(np.int16)
-        return Prediction(mean, deviation, flags)
+        return mean, (variance + spread) / 2.0
 
     def _steps(self, block: Block) -> tuple[slice, npt.NDArray[np.int64]]:
         """Days to read, and for each day of the block the step that it belongs to."""
@@ -152,16 +175,18 @@ class TcMergeModel:
         number = days[span].astype("datetime64[M]").astype(np.int64)
         return span, (number - number[0])[begin - span.start : end - span.start]
 
-    def _scaled(self, cube: Cube, span: slice, cells: slice, column: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Parents in the scale of the reference, (parent, step, cell)."""
-        parts = []
-        for k, name in enumerate(self.settings.parents):
-            values = cube.read(name, span, cells).astype(np.float64)
-            if self.settings.aggregation == "monthly":
-                values, _ = month_means(values, cube.days[span], self.settings.fewest_days)
-            mapped = self.estimate.maps[k].take(column)(values.T).T.astype(np.float64)
-            parts.append(np.where(self._comparable(k)[column], mapped, np.nan))
-        return np.stack(parts)
+    def _raw(self, cube: Cube, name: str, span: slice, cells: slice) -> npt.NDArray[np.float64]:
+        values = cube.read(name, span, cells).astype(np.float64)
+        if self.settings.aggregation == "daily":
+            return values
+        return month_means(values, cube.days[span], self.settings.fewest_days)[0]
+
+    def _scaled(
+        self, parent: int, values: npt.NDArray[np.float64], column: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """A parent in the scale of the reference, (step, cell)."""
+        mapped = self.estimate.maps[parent].take(column)(values.T).T.astype(np.float64)
+        return np.where(self._comparable(parent)[column], mapped, np.nan)
 
     def _comparable(self, parent: int) -> npt.NDArray[np.bool_]:
         """Cells in which a parent is in the units of the reference, (cell,)."""
@@ -208,17 +233,10 @@ class TcMerge:
         with progress.step(f"train {self.name}", cube.index.size) as bar:
             for cells in cell_slices(cube, CELLS_AT_ONCE):
                 values = training_steps(cube, fold, settings, inputs.target, cells)
-                days = cube.days[fold.dates["train"]]
-                seasons = [_season(days) == k for k in range(len(SEASONS))] if settings.seasonal else []
-                parts.append(estimate(values, settings.question, seasons))
+                parts.append(estimate_cells(values, cube.days[fold.dates["train"]], settings))
                 bar.advance(cells.stop - cells.start)
-        found = _joined(parts)
-        if settings.unresolved == "neighbour":
-            columns = cube.grid.shape[1]
-            errors, source = from_neighbours(found.errors, found.source, cube.index // columns, cube.index % columns)
-            found = replace(found, errors=errors, source=source)
-        found = replace(found, errors=without_gaps(found.errors, found.source))
-        return TcMergeModel(settings, global_index(cube.grid, cube.index), found, facts(settings, found))
+        row, column = np.divmod(cube.index, cube.grid.shape[1])
+        return merge_model(settings, parts, global_index(cube.grid, cube.index), row, column)
 
     def load(self, directory: Path) -> TcMergeModel:
         """Load what `TcMergeModel.save` wrote."""
@@ -269,6 +287,37 @@ def training_steps(
     return np.stack(parts, axis=1)
 
 
+def estimate_cells(
+    values: npt.NDArray[np.float64], days: npt.NDArray[np.datetime64], settings: TcMergeSettings
+) -> Estimate:
+    """Collocate the steps of some cells, (cell, parent, time), that stand for the days `days`."""
+    seasons = [season_of(days) == k for k in range(len(SEASONS))] if settings.seasonal else []
+    return estimate(values, settings.question, seasons)
+
+
+def merge_model(
+    settings: TcMergeSettings, parts: list[Estimate], index: npt.NDArray[np.int64], row: npt.NDArray[np.int64],
+    column: npt.NDArray[np.int64],
+) -> TcMergeModel:  # fmt: skip
+    """The model of all cells, with unresolved ones filled as the settings say.
+
+    Parameters
+    ----------
+    parts
+        Estimates of slices of cells, in order.
+    index
+        Flat indices of all cells in the global grid, (cell,).
+    row, column
+        Place of each cell in a grid, to find its neighbours, (cell,).
+    """
+    found = _joined(parts)
+    if settings.unresolved == "neighbour":
+        errors, source = from_neighbours(found.errors, found.source, row, column)
+        found = replace(found, errors=errors, source=source)
+    found = replace(found, errors=without_gaps(found.errors))
+    return TcMergeModel(settings, index, found, facts(settings, found))
+
+
 def facts(settings: TcMergeSettings, found: Estimate) -> dict[str, Any]:
     """What is worth keeping about a merge: how many cells were resolved and why not, mean weights and errors."""
     solved = found.source <= SOURCES.index("whole year")
@@ -316,7 +365,7 @@ def _one_width(maps: list[DistributionMaps]) -> DistributionMaps:
     return DistributionMaps.of_arrays({name: np.concatenate(values) for name, values in parts.items()})
 
 
-def _season(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
+def season_of(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
     """Position in `SEASONS` of each day or month."""
     month = days.astype("datetime64[M]").astype(np.int64) % 12 + 1
     return np.asarray(month % 12 // 3, np.int64)
