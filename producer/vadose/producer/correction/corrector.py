@@ -11,9 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from vadose.common import Progress
+from vadose.common import Progress, silent
 from vadose.producer.correction.channels import Channels, fit_channels
-from vadose.producer.correction.sequences import Hyper, Lessons, SequenceNetwork, fit_network, run_network
+from vadose.producer.correction.sequences import (
+    CELLS_AT_ONCE,
+    Hyper,
+    Lessons,
+    SequenceNetwork,
+    fit_network,
+    run_network,
+)
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -80,9 +87,9 @@ class Stage:
     high: float
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, raw: Floats) -> Floats:
-        """Outputs in m3 m-3, (time, cell), of raw values (time, cell, name)."""
-        scaled = run_network(self.network, self.channels.of(raw))
+    def run(self, raw: Floats, width: int = CELLS_AT_ONCE) -> Floats:
+        """Outputs in m3 m-3, (time, cell), of raw values (time, cell, name), `width` cells at once."""
+        scaled = run_network(self.network, self.channels.of(raw), width)
         return scaled * np.float32(self.high - self.low) + np.float32(self.low)
 
     @property
@@ -168,23 +175,28 @@ def corrected(product: Floats, output: Floats, reading: Reading) -> Floats:
 
 
 def fit_corrector(lesson: Lesson, combination: str, reading: Reading, hyper: Hyper, *, seed: int, fingerprint: str,
-                  checkpoints: tuple[Path | None, Path | None], progress: Progress) -> Corrector:  # fmt: skip
+                  checkpoints: tuple[Path | None, Path | None] = (None, None), progress: Progress = silent,
+                  first: Stage | None = None) -> Corrector:  # fmt: skip
     """Fit both stages with the drivers of a combination.
 
     Parameters
     ----------
     checkpoints
         The files of the two trainings.
+    first
+        The first stage, where it is fitted already: it is the same for every product.
 
     Raises
     ------
     InputError
         Where a driver or the product has no value, or always the same, in training.
     """
-    first = fit_first(lesson, combination, hyper, seed=seed, fingerprint=fingerprint, checkpoint=checkpoints[0],
-                      progress=progress)  # fmt: skip
+    if first is None:
+        first = fit_first(lesson, combination, hyper, seed=seed, fingerprint=fingerprint, checkpoint=checkpoints[0],
+                          progress=progress)  # fmt: skip
     columns = lesson.columns(combination)
-    teacher = first.run(lesson.raw[..., columns])
+    width = lesson.raw.shape[1]
+    teacher = first.run(lesson.raw[..., columns], width)
     product = lesson.raw[..., 0]
     there = np.isfinite(product)
     wanted = [product - one if reading == "residual" else one for one in (teacher, lesson.in_situ)]
@@ -195,14 +207,14 @@ def fit_corrector(lesson: Lesson, combination: str, reading: Reading, hyper: Hyp
         checkpoint=checkpoints[1], progress=progress, label=f"{lesson.name} {combination}, stage 2",
     )  # fmt: skip
     mask = (lesson.tune if lesson.tune.any() else lesson.fit) & there
-    error = corrected(product, second.run(lesson.raw[..., [0, *columns]]), reading)[mask] - lesson.in_situ[mask]
+    error = corrected(product, second.run(lesson.raw[..., [0, *columns]], width), reading)[mask] - lesson.in_situ[mask]
     uncertainty = float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))
     return Corrector(lesson.name, lesson.boxes, lesson.lat, lesson.lon, combination, reading, hyper.sequence, first,
                      second, uncertainty)  # fmt: skip
 
 
-def fit_first(lesson: Lesson, combination: str, hyper: Hyper, *, seed: int, fingerprint: str, checkpoint: Path | None,
-              progress: Progress) -> Stage:  # fmt: skip
+def fit_first(lesson: Lesson, combination: str, hyper: Hyper, *, seed: int, fingerprint: str,
+              checkpoint: Path | None = None, progress: Progress = silent) -> Stage:  # fmt: skip
     """Fit the first stage: drivers to the soil moisture of stations."""
     raw = lesson.raw[..., lesson.columns(combination)]
     return _fit_stage(

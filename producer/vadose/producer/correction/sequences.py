@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vadose.common import Progress
-from vadose.producer.methods.network import dropout_factors, seeded
+from vadose.producer.training.drawing import dropout_factors, seeded
 from vadose.producer.training.optimiser import OptimiserSettings, Run, optimise
 
 Floats = npt.NDArray[np.float32]
@@ -25,7 +25,7 @@ HIDDEN = 100
 # Fixed shape of a stretch of a prediction, so that no byte depends on how much is asked for.
 CELLS_AT_ONCE = 128
 DAYS_AT_ONCE = 32
-CHECKS = 20
+CHECKS = 10
 
 
 class Hyper(pydantic.BaseModel):
@@ -118,15 +118,19 @@ def fit_network(lessons: Lessons, hyper: Hyper, *, seed: int, fingerprint: str, 
         chosen = torch.from_numpy(generator.choice(cells, hyper.batch))
         begin = generator.integers(0, last - first - length + 1, hyper.batch)
         span = torch.from_numpy(begin[None, :] + np.arange(length)[:, None])
-        wanted = counts[span, chosen]
-        wanted[: min(hyper.spin_up, length - 1)] = 0.0
+        weight = counts[span, chosen]
+        weight[: min(hyper.spin_up, length - 1)] = 0.0
         keep = dropout_factors(generator, (length, hyper.batch, hyper.hidden), hyper.dropout)
         outputs, _ = network(inputs[span, chosen], keep=keep)
-        error: Tensor = wanted * (outputs - target[span, chosen]) ** 2
-        return error.sum() / wanted.sum().clamp(min=1.0)
+        error: Tensor = weight * (outputs - target[span, chosen]) ** 2
+        return error.sum() / weight.sum().clamp(min=1.0)
+
+    columns = np.flatnonzero(lessons.tune.any(axis=0))
+    end = int(np.flatnonzero(lessons.tune.any(axis=1))[-1]) + 1 if columns.size else 0
+    looked_at, wanted = lessons.inputs[:end, columns], lessons.tune[:end, columns]
 
     def score(net: SequenceNetwork) -> float:
-        error = run_network(net, lessons.inputs)[lessons.tune] - lessons.check[lessons.tune]
+        error = run_network(net, looked_at, looked_at.shape[1])[wanted] - lessons.check[:end, columns][wanted]
         return float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))
 
     return optimise(
@@ -135,15 +139,15 @@ def fit_network(lessons: Lessons, hyper: Hyper, *, seed: int, fingerprint: str, 
     )  # fmt: skip
 
 
-def run_network(network: SequenceNetwork, inputs: Floats) -> Floats:
-    """Scaled outputs (time, cell) of channels (time, cell, channel), from the first day on."""
+def run_network(network: SequenceNetwork, inputs: Floats, width: int = CELLS_AT_ONCE) -> Floats:
+    """Scaled outputs (time, cell) of channels (time, cell, channel), from the first day on, `width` cells at once."""
     size, cells = inputs.shape[:2]
     outputs = np.empty((size, cells), np.float32)
-    for left in range(0, cells, CELLS_AT_ONCE):
-        part = inputs[:, left : left + CELLS_AT_ONCE]
+    for left in range(0, cells, width):
+        part = inputs[:, left : left + width]
         state: State = None
         for first in range(0, size, DAYS_AT_ONCE):
-            stretch = np.zeros((DAYS_AT_ONCE, CELLS_AT_ONCE, inputs.shape[2]), np.float32)
+            stretch = np.zeros((DAYS_AT_ONCE, width, inputs.shape[2]), np.float32)
             given = part[first : first + DAYS_AT_ONCE]
             stretch[: given.shape[0], : given.shape[1]] = given
             with torch.inference_mode():

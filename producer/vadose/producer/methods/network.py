@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vadose.producer.methods.attention import AttentionScore, Score
+from vadose.producer.training.drawing import dropout_factors as dropout_factors
+from vadose.producer.training.drawing import seeded as seeded
 
 # Log variances of the standardised target outside this range have no meaning.
 LOG_VARIANCE = (-8.0, 4.0)
@@ -21,8 +19,6 @@ HIGHEST_SCORE = 30.0
 NEVER = -float("inf")
 # Raised when the same settings make another network, so that old checkpoints and models are not taken for new ones.
 FORMAT = 2
-# PyTorch's generator is one for all threads, and every new layer draws from it.
-_DRAWING = threading.RLock()
 
 Keep = tuple[Tensor | None, Tensor | None]
 
@@ -157,24 +153,7 @@ def beta_nll(outputs: Tensor, target: Tensor, counts: Tensor, beta: float = 0.5)
     return (loss * counts).sum() / counts.sum().clamp(min=1.0)
 
 
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """PyTorch's generator starts from a seed, as long as the block lasts, and is then what it was."""
-    with _DRAWING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
 def initialised(shape: Shape, seed: int) -> RecurrentNetwork:
     """A network whose first weights depend only on the seed."""
     with seeded(seed):
         return RecurrentNetwork(shape)
-
-
-def dropout_factors(generator: np.random.Generator, shape: tuple[int, ...], rate: float) -> Tensor | None:
-    """0 for dropped states, 1/(1 - rate) for kept ones; the rate is rounded to a 256th."""
-    steps = round(rate * 256)
-    if not steps:
-        return None
-    kept = generator.integers(0, 256, shape, np.uint8) >= steps
-    return torch.from_numpy(kept).float() * (256.0 / (256.0 - steps))
