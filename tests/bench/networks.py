@@ -64,3 +64,28 @@ def write_network(folder: Path, stations: int, days: int, products: int) -> dict
         values = product(true, 0.02 + 0.01 * number, 0.1 * number, 10 + number)
         out[f"p{number}"] = write_series(folder / f"p{number}.nc", values, lat, lon)
     return out
+
+
+def write_map(folder: Path, rows: int, columns: int, days: int, products: int) -> dict[str, Path]:
+    """A part of a map of a quarter degree, all of it land: a gridded reference and products, (time, lat, lon)."""
+    lat, lon = 60.0 - 0.25 * np.arange(rows) - 0.125, -20.0 + 0.25 * np.arange(columns) + 0.125
+    true = truth(rows * columns, days, 0)
+    out = {"reference": write_grid(folder / "reference.nc", product(true, 0.03, 0.2, 1), lat, lon)}
+    for number in range(products):
+        values = product(true, 0.02 + 0.01 * number, 0.1 * number, 10 + number)
+        out[f"p{number}"] = write_grid(folder / f"p{number}.nc", values, lat, lon)
+    return out
+
+
+def write_grid(path: Path, values: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> Path:
+    """A CF file of a grid, (time, lat, lon), from series of its cells, (cell, time)."""
+    days = FIRST + np.arange(values.shape[1])
+    field = np.ascontiguousarray(values.astype("f4").T).reshape(-1, lat.size, lon.size)
+    xr.Dataset(
+        {"sm": (("time", "lat", "lon"), field, SOIL_MOISTURE)},
+        coords={
+            "time": days.astype("M8[ns]"), "lat": ("lat", lat, {"standard_name": "latitude"}),
+            "lon": ("lon", lon, {"standard_name": "longitude"}),
+        },
+    ).to_netcdf(path, engine="netcdf4")  # fmt: skip
+    return path

@@ -61,6 +61,17 @@ def test_too_few_stations_or_days_have_no_verdict() -> None:
     assert shift(Lagged.of(true[:, :40], true[:, :40]), np.arange(3)).status == "few_samples"
 
 
+def test_correlations_at_each_lag_are_those_of_the_days_that_both_have() -> None:
+    rng = np.random.default_rng(8)
+    x, r = (np.where(rng.random((2, 200)) < 0.2, np.nan, rng.standard_normal((2, 200))) for _ in range(2))
+    found = Lagged.of(x, r).increments
+    for lag in (-5, 0, 3):
+        late, early = np.diff(x)[0], np.diff(r)[0]
+        a, b = late[max(lag, 0) : late.size + min(lag, 0)], early[max(-lag, 0) : early.size + min(-lag, 0)]
+        both = np.isfinite(a) & np.isfinite(b)
+        assert found[0, lag + 5] == pytest.approx(np.corrcoef(a[both], b[both])[0, 1], abs=1e-12)
+
+
 def test_class_means_are_those_of_the_days_of_the_class() -> None:
     rng = np.random.default_rng(2)
     x, r = rng.random((4, 500)), rng.random((4, 500))

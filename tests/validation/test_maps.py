@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
+from vadose.validation import suite
 from vadose.validation.extraction import extract
 from vadose.validation.further import cell_maps
 from vadose.validation.geometry import Geometry
@@ -15,6 +17,8 @@ from vadose.validation.layout import global_geometry
 from vadose.validation.maps import MapComparison, Window, compare_maps, window_of
 from vadose.validation.products import Product, open_product
 from vadose.validation.regridding import Regridder, overlapped
+from vadose.validation.run import run_validation
+from vadose.validation.settings import Settings
 
 
 def grid(step: float, first: float = 40.0, last: float = 44.0, west: float = -100.0, east: float = -95.0) -> Geometry:
@@ -157,3 +161,39 @@ def test_scores_of_scattered_cells_make_no_map() -> None:
     assert dict(cell_maps(SimpleNamespace(products=()), tables).sizes) == {
         "product": 0, "cell_lat_smap": 20, "cell_lon_smap": 25,
     }  # fmt: skip
+
+
+def test_seasonal_and_zonal_sums_are_those_of_the_common_days(tmp_path: Path, make: Any) -> None:
+    given = products(tmp_path, make, {"ours": 0.02, "map": 0.0})
+    found = comparison(given)
+    shape = given["map"].geometry.shape
+    x, r = (take(one, one.all_cells()).values.astype(float).reshape(*shape, -1) for one in given.values())
+    month = found.days.astype("datetime64[M]").astype(int) % 12 + 1
+    summer = np.isin(month, (6, 7, 8))
+    np.testing.assert_allclose(found.seasonal()[0, 2], (x - r)[..., summer].mean(axis=-1), atol=1e-12)
+    zonal = found.curves()
+    zonal = zonal[zonal["figure"].eq("zonal_mean") & zonal["series"].eq("ours")]
+    np.testing.assert_allclose(zonal["y"], x.mean(axis=(1, 2)), rtol=1e-12)
+
+
+def test_a_large_map_has_the_values_of_its_cells_without_intervals(
+    tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products(tmp_path, make, {"ours": 0.02, "rival": 0.05, "map": 0.0}, days=120)
+    given = Settings(
+        product=("ours", str(tmp_path / "ours.nc")), rivals=(("rival", str(tmp_path / "rival.nc")),),
+        references=(("map", str(tmp_path / "map.nc")),),
+    )  # fmt: skip
+    found = {}
+    for most, name in ((5000, "small"), (100, "large")):
+        monkeypatch.setattr(suite, "MANY_CELLS", most)
+        monkeypatch.setattr(suite, "CELLS_AT_ONCE", 128)
+        run_validation(given, tmp_path / name)
+        scores = pd.read_parquet(tmp_path / name / "scores.parquet")
+        found[name] = scores[scores["stratum_kind"].eq("all") & scores["aggregate"].isin(["median", "mean", "pooled"])]
+        with xr.open_dataset(tmp_path / name / "diagnostics" / "maps.nc") as maps:
+            found[f"{name} map"] = maps["cell_ubrmsd_map"].values
+        assert scores["stratum_kind"].eq("station").any() == (name == "small")
+    np.testing.assert_allclose(found["large"]["value"], found["small"]["value"], rtol=1e-9)
+    np.testing.assert_allclose(found["large"]["ci_low"], found["small"]["ci_low"], rtol=1e-6)
+    np.testing.assert_array_equal(found["large map"], found["small map"])

@@ -71,6 +71,8 @@ class Block:
         Version of each product, and the label of days and stations that are independent.
     thorough
         Whether every metric and stratum is made, as for stations.
+    singles
+        Whether single stations or cells get rows; a large map has values of its cells, and no intervals.
     reference_error
         Standard error of each station from collocation, (station,), NaN where there is none; None without.
     representativeness
@@ -87,6 +89,7 @@ class Block:
     versions: tuple[str, ...]
     split: str
     thorough: bool
+    singles: bool = True
     reference_error: Floats | None = None
     representativeness: npt.NDArray[np.str_] | None = None
 
@@ -185,7 +188,7 @@ class Block:
         else:
             found.scored[case] = list(
                 scores.score(
-                    sample, self._network(case), self._which(case), intervals=not case.averaged,
+                    sample, self._network(case), self._which(case), intervals=self.singles and not case.averaged,
                     model=self.options.interval,
                 )
             )  # fmt: skip
@@ -201,7 +204,7 @@ class Block:
     def _further(self, sample: Sample, case: Case) -> list[Scored]:
         """Metrics that the common sample has beside those of the own sample."""
         rest = tuple(pair for pair in self._which(case) if pair not in HEADLINE)
-        return list(scores.score(sample, self.network, rest, intervals=True, model=self.options.interval))
+        return list(scores.score(sample, self.network, rest, intervals=self.singles, model=self.options.interval))
 
     def is_product(self, row: int) -> bool:
         """Whether a row is a product that was given, not a baseline that every run adds."""

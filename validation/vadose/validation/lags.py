@@ -46,7 +46,7 @@ class Lagged:
         """Of a product and the reference, (station, time), NaN = missing; they need not be matched."""
         steps = [np.diff(one, axis=1) for one in (x, r)]
         smooth = [anomaly_35d(one) for one in (x, r)]
-        return cls(np.asarray(_lagged(*steps, LONGEST)), np.asarray(_lagged(*smooth, LONGEST)))
+        return cls(*(np.asarray(_lagged(*pair, LONGEST, FEWEST_PAIRS)) for pair in (steps, smooth)))
 
     def __add__(self, other: Lagged) -> Lagged:
         """Those of both blocks of stations."""
@@ -123,23 +123,32 @@ def _peak(values: Floats) -> float | None:
     return float(LAGS[top] + (0.5 * (before - after) / bend if bend < 0 else 0.0))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _lagged(x: Any, r: Any, longest: int) -> Any:
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # type: ignore[untyped-decorator]
+def _lagged(x: Any, r: Any, longest: int, fewest: int) -> Any:
+    """Correlation of x at day t + k with r at day t for each lag k, (series, lag); NaN with few pairs.
+
+    Missing days are 0 in every product, so that the loop has no branch.
+    """
     series, days = x.shape
     out = np.full((series, 2 * longest + 1), np.nan)
+    a, b, in_a, in_b = np.empty(days), np.empty(days), np.empty(days), np.empty(days)
     for s in range(series):
+        for t in range(days):
+            has_a, has_b = np.isfinite(x[s, t]), np.isfinite(r[s, t])
+            a[t], in_a[t] = (x[s, t], 1.0) if has_a else (0.0, 0.0)
+            b[t], in_b[t] = (r[s, t], 1.0) if has_b else (0.0, 0.0)
         for k in range(-longest, longest + 1):
+            first, last = max(0, -k), min(days, days - k)
             n, sx, sr, sxx, srr, sxr = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for t in range(max(0, -k), min(days, days - k)):
-                a, b = x[s, t + k], r[s, t]
-                if np.isfinite(a) and np.isfinite(b):
-                    n += 1.0
-                    sx += a
-                    sr += b
-                    sxx += a * a
-                    srr += b * b
-                    sxr += a * b
-            if n >= 60:
+            for t in range(first, last):
+                u, v, p, q = a[t + k], b[t], in_a[t + k], in_b[t]
+                n += p * q
+                sx += u * q
+                sr += p * v
+                sxx += u * u * q
+                srr += p * v * v
+                sxr += u * v
+            if n >= fewest:
                 vx, vr = sxx - sx * sx / n, srr - sr * sr / n
                 if vx > 0 and vr > 0:
                     out[s, k + longest] = (sxr - sx * sr / n) / np.sqrt(vx * vr)

@@ -20,6 +20,7 @@ from vadose.statistics.longrun import Gaps, tail_model
 from vadose.validation.diagnostics import WATER, curve
 from vadose.validation.extraction import Series
 from vadose.validation.geometry import EARTH_RADIUS_KM, Geometry
+from vadose.validation.map_sums import Fields, MapSums, Spectrum
 from vadose.validation.products import Product
 from vadose.validation.regridding import Regridder
 from vadose.validation.strata import SEASONS
@@ -33,8 +34,8 @@ Take = Callable[[Product, Integers], Series]
 FEWEST_CELLS = 30
 WINDOW = 16
 _SPECTRUM_DAYS = 60
-_BAND_VALUES = 2**27
-# Moments are taken about this value, in the middle of soil moisture, so that they keep their digits.
+_BAND_VALUES = 2**25
+# Squares are taken about this value, in the middle of soil moisture, so that they keep their digits.
 _SHIFT = 0.25
 DAILY = ("spatial_r", "spatial_ubrmsd", "spatial_bias")
 _BETTER_WORDS = {"spatial_r": "1", "spatial_ubrmsd": WATER, "spatial_bias": WATER}
@@ -95,46 +96,6 @@ def window_of(product: Product, cells: Integers) -> Window | None:
         geometry.lon_edges[low : high + 1],
     )  # fmt: skip
     return Window(product, used, np.arange(low, high), part)
-
-
-@dataclass(frozen=True)
-class MapSums:
-    """Sums over bands of a map, from which every figure is made.
-
-    Attributes
-    ----------
-    daily
-        Weight, x, r, xx, rr and xr summed over common cells, of each product and day, (6, product, time), and the
-        number of common cells, (time,).
-    count
-    seasonal
-        Sum of product minus reference and count on common days, (2, product, season, row, column).
-    zonal
-        Sum of each data set and count on common days, (2, data set, row).
-    within
-        Weighted sum of the variance below the coarse cell and weight, of each data set, (2, data set).
-    power
-        Sum of spectra and number of windows: by data set, wavenumber -> power.
-    """
-
-    daily: Floats
-    count: Floats
-    seasonal: Floats
-    zonal: Floats
-    within: Floats
-    power: Mapping[str, tuple[Floats, Floats, int]]
-
-    def __add__(self, other: MapSums) -> MapSums:
-        """The sums of this band and one to the next of it."""
-        power = dict(self.power)
-        for name, (k, total, windows) in other.power.items():
-            before = power.get(name)
-            power[name] = (k, total, windows) if before is None else (k, before[1] + total, before[2] + windows)
-        return MapSums(
-            self.daily + other.daily, self.count + other.count,
-            np.concatenate([self.seasonal, other.seasonal], axis=3),
-            np.concatenate([self.zonal, other.zonal], axis=2), self.within + other.within, power,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -293,57 +254,37 @@ def compare_maps(
 def _band(windows: Sequence[Window], grid: Geometry, take: Take, days: Days) -> MapSums:
     """The sums of one band of target rows."""
     edges = float(grid.lat_edges.min()), float(grid.lat_edges.max())
-    coarse, within, power = [], [], {}
+    coarse: list[Fields] = []
+    within: list[tuple[float, float]] = []
+    power: dict[str, Spectrum] = {}
     area = _area(grid)
     for one in windows:
         part = one.overlapping(*edges)
         if part is None:
-            coarse.append(np.full((*grid.shape, days.size), np.nan))
+            coarse.append(np.full((*grid.shape, days.size), np.nan, np.float32))
             within.append((0.0, 0.0))
             continue
         native = part.fields(take, days)
         same = part.geometry.shape == grid.shape and np.allclose(part.geometry.lat_edges, grid.lat_edges)
         same = same and np.allclose(part.geometry.lon_edges, grid.lon_edges)
         regrid = Regridder.between(part.geometry, grid)
-        fields = native.astype(float) if same else regrid(native)
-        coarse.append(fields)
-        within.append((0.0, 0.0) if same else _within(regrid, native, fields, area))
+        # Fields of the same grid stay in single precision: a band of four maps then fits into a few hundred MB.
+        if same:
+            coarse.append(native)
+            within.append((0.0, 0.0))
+        else:
+            mean = regrid(native)
+            coarse.append(mean)
+            within.append(_within(regrid, native, mean, area))
         spectrum = _spectrum(native, part.geometry)
         if spectrum is not None:
             power[one.product.name] = spectrum
-    return _sums(np.stack(coarse), area, days, np.array(within).T, power)
+    return MapSums.of(np.stack(coarse), area, days, np.array(within).T, power)
 
 
 def _area(grid: Geometry) -> Floats:
     sines = np.sin(np.deg2rad(np.clip(grid.lat_edges, -90.0, 90.0)))
     return np.asarray(np.abs(np.diff(sines))[:, None] * np.abs(np.diff(grid.lon_edges))[None, :])
-
-
-def _sums(
-    fields: Floats, area: Floats, days: Days, within: Floats, power: Mapping[str, tuple[Floats, Floats, int]]
-) -> MapSums:
-    """Sums over the cells and days that all data sets have; fields are (data set, row, column, time)."""
-    common = np.asarray(np.isfinite(fields).all(axis=0))
-    weight = common * area[..., None]
-    filled = np.where(common, fields - _SHIFT, 0.0)
-    r = filled[-1]
-    daily = []
-    for x in filled[:-1]:
-        parts = (weight, weight * x, weight * r, weight * x * x, weight * r * r, weight * x * r)
-        daily.append([part.sum(axis=(0, 1)) for part in parts])
-    month = days.astype("datetime64[M]").astype(np.int64) % 12
-    season = (month + 1) % 12 // 3
-    seasonal = np.zeros((2, len(fields) - 1, len(SEASONS), *area.shape))
-    for number in range(len(SEASONS)):
-        chosen = season == number
-        seasonal[0, :, number] = (filled[:-1][..., chosen] - r[..., chosen]).sum(axis=-1)
-        seasonal[1, :, number] = common[..., chosen].sum(axis=-1)
-    cells = common.sum(axis=(1, 2)).astype(float)
-    zonal = np.stack([filled.sum(axis=(2, 3)) + _SHIFT * cells, np.broadcast_to(cells, (len(fields), cells.size))])
-    # Moments about the shift give the same variances; the bias does not change either.
-    return MapSums(
-        np.moveaxis(np.array(daily), 0, 1), common.sum(axis=(0, 1)).astype(float), seasonal, zonal, within, power
-    )
 
 
 def _within(regrid: Regridder, native: npt.NDArray[np.float32], mean: Floats, area: Floats) -> tuple[float, float]:
@@ -354,7 +295,7 @@ def _within(regrid: Regridder, native: npt.NDArray[np.float32], mean: Floats, ar
     return float((np.where(known, variance, 0.0) * area[..., None]).sum()), float((known * area[..., None]).sum())
 
 
-def _spectrum(fields: npt.NDArray[np.float32], geometry: Geometry) -> tuple[Floats, Floats, int] | None:
+def _spectrum(fields: npt.NDArray[np.float32], geometry: Geometry) -> Spectrum | None:
     """Mean power over windows of 16 by 16 cells without a gap, by radial wavenumber in cycles per km.
 
     The mean is removed and a Hann window applied; wavelengths are those of the middle row.

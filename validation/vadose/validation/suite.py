@@ -164,7 +164,7 @@ def _evaluated(suite: Suite, reference: Reference | MapReference, read: Reader, 
     network = block.network if whole.thorough else whole.network
     return tables_of(
         everything, table, network, ~_seen(whole.labels), only=block if len(parts) == 1 else None, last=block,
-        every=len(table) <= MANY_CELLS or whole.thorough,
+        every=whole.singles,
     )  # fmt: skip
 
 
@@ -218,9 +218,13 @@ class _Reference:
         return self.reference.kind == "stations"
 
     @property
+    def singles(self) -> bool:
+        return self.thorough or len(self.reference.table) <= MANY_CELLS
+
+    @property
     def step(self) -> int:
         size = len(self.reference.table)
-        return size if self.thorough or size <= MANY_CELLS else CELLS_AT_ONCE
+        return size if self.singles else CELLS_AT_ONCE
 
     def block(self, rows: slice, read: Reader, present: tuple[int, ...]) -> Block:
         """A block of stations, matched."""
@@ -242,7 +246,7 @@ class _Reference:
         rest = tuple(range(len(suite.products), len(matched.names)))
         return Block(
             matched=matched, r=r, fresh=fresh, seen=_seen(self.labels)[rows], network=self.network.rows(rows),
-            options=options, present=(*present, *rest), split=suite.split, thorough=self.thorough,
+            options=options, present=(*present, *rest), split=suite.split, thorough=self.thorough, singles=self.singles,
             versions=(*(product.version for product in suite.products), suite.product.version),
         )  # fmt: skip
 
