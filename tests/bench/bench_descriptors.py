@@ -19,25 +19,6 @@ OWN = (
     "maximum", "skewness", "kurtosis", "mean_change", "mean_abs_change", "mean_second_derivative_central", "abs_energy",
     "sum_values", "absolute_sum_of_changes", "count_above_mean", "count_below_mean",
 )  # fmt: skip
-    "mean",
-    "median",
-    "standard_deviation",
-    "variance",
-    "variation_coefficient",
-    "root_mean_square",
-    "minimum",
-    "maximum",
-    "skewness",
-    "kurtosis",
-    "mean_change",
-    "mean_abs_change",
-    "mean_second_derivative_central",
-    "abs_energy",
-    "sum_values",
-    "absolute_sum_of_changes",
-    "count_above_mean",
-    "count_below_mean",
-]
 QUARTILES = {"quantile": [{"q": 0.25}, {"q": 0.75}], "autocorrelation": [{"lag": 1}]}
 
 

@@ -36,6 +36,12 @@ SMALL["drcgan"] = {
     "patch": 32, "training": {"steps": 3, "batch": 2},
 }  # fmt: skip
 SMALL["cdf-matching"] = {"product": "cci_sm"}
+SMALL |= {
+    name: {"memory": True, "widths": (16, 8), "training": {"steps": 40, "batch": 128}}
+    for name in ("tssmnet", "smnet", "resautonet", "tssmnet-nowcast")
+}
+SMALL["xgboost-descriptors"] = {"maximum_trees": 50, "minimum_child_weight": 5, "depth": 4}
+SMALL["forest-descriptors"] = {"trees": 10, "depth": 6}
 SMALL["forest"] = {"trees": 20}
 SMALL |= {name: {"maximum_trees": 40, "minimum_child_weight": 5} for name in ("xgboost-nowcast-1", "xgboost-nowcast-3")}
 SMALL["tcmerge"] = {"parents": [TARGET, "cci_sm", "land_model_a_sm"]}

@@ -105,7 +105,7 @@ def edges(lst: Doubles, ndvi: Floats, own: Integers, count: int, settings: TvdiS
     """
     bins = round((NDVI_RANGE[1] - NDVI_RANGE[0]) / BIN)
     with np.errstate(invalid="ignore"):
-        usable = np.asarray(np.isfinite(lst) & (ndvi >= NDVI_RANGE[0]) & (ndvi < NDVI_RANGE[1]))
+        usable: npt.NDArray[np.bool_] = np.asarray(np.isfinite(lst) & (ndvi >= NDVI_RANGE[0]) & (ndvi < NDVI_RANGE[1]))
     place = np.minimum(((ndvi[usable] - NDVI_RANGE[0]) / BIN).astype(np.int64), bins - 1)
     key = own[usable] * bins + place
     order = np.lexsort((lst[usable], key))
@@ -144,7 +144,7 @@ def dryness(lst: Doubles, ndvi: Floats, fitted: Doubles, place: Windows) -> tupl
     place
         Where the cells lie among the same windows.
     """
-    known = np.isfinite(fitted).all(axis=1)
+    known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(fitted).all(axis=1))
     weight = np.where((place.around >= 0) & known[place.around], place.weight, 0.0)
     total = weight.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

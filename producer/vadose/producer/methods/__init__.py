@@ -6,15 +6,18 @@ from vadose.producer.methods.baselines import CellMean, Climatology, Persistence
 from vadose.producer.methods.bilstm import BiLstm
 from vadose.producer.methods.bucket import Bucket
 from vadose.producer.methods.choice import chosen_method, method_settings
+from vadose.producer.methods.described import ForestDescriptors, XgboostDescriptors
 from vadose.producer.methods.drcgan import Drcgan
 from vadose.producer.methods.forest import Forest
 from vadose.producer.methods.linear import Ridge
 from vadose.producer.methods.lstm import Lstm
 from vadose.producer.methods.matching import CdfMatching
 from vadose.producer.methods.mlstm import Mlstm
+from vadose.producer.methods.resautonet import ResAutoNet
 from vadose.producer.methods.tcmerge import TcMerge
 from vadose.producer.methods.transformer import TransformerMethod
 from vadose.producer.methods.trees import Xgboost, XgboostNowcast1, XgboostNowcast3
+from vadose.producer.methods.tssmnet import SmNet, TsSmNet, TsSmNetNowcast
 
 METHODS: tuple[Method, ...] = (
     AtLstm(),
@@ -31,6 +34,12 @@ METHODS: tuple[Method, ...] = (
     Mlstm(),
     CdfMatching(),
     Drcgan(),
+    TsSmNet(),
+    SmNet(),
+    ResAutoNet(),
+    TsSmNetNowcast(),
+    XgboostDescriptors(),
+    ForestDescriptors(),
     Bucket(),
     Forest(),
     XgboostNowcast1(),
