@@ -91,10 +91,22 @@ def skill(session: nox.Session) -> None:
 
 
 @nox.session
-def site(session: nox.Session) -> None:
-    """The site alone: strict build of what is in the workspace and the browser tests."""
+def faults(session: nox.Session) -> None:
+    """Kills, full disks and mutated inputs at random, from a seed: 200, 20 and 10,000 of them, about an hour."""
     install(session, "all", "test")
-    session.run("pytest", "-q", "tests/reports", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+    out = Path(session.create_tmp())
+    session.run("python", "tests/faults/kills.py", "--kills", "200", "--disks", "20", "--out", str(out / "kills"))
+    session.run("python", "tests/faults/fuzz.py", "--count", "10000", "--out", str(out / "fuzz"))
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """The site alone: its tests, the HTML validator, linkchecker, ProperDocs and the wheel; needs npm and Java."""
+    install(session, "all", "test", "site")
+    with session.chdir("site/js"):
+        session.run("npm", "ci", "--silent", external=True)
+    checks = {"NO_MKDOCS_2_WARNING": "1", "VADOSE_SITE_CHECKS": "1"}
+    session.run("pytest", "-q", "tests/reports", *session.posargs, env=checks)
 
 
 @nox.session(venv_backend="none")
@@ -103,4 +115,4 @@ def vendor(session: nox.Session) -> None:
     session.chdir("site/js")
     session.run("npm", "ci", external=True)
     session.run("npm", "run", "build", external=True)
-    session.run("git", "diff", "--exit-code", "--", "../docs/assets", external=True)
+    session.run("git", "diff", "--exit-code", "--", "../docs/assets", "../../tests/vendor", external=True)

@@ -1,0 +1,179 @@
+"""Kills and full disks at random points: `python tests/faults/kills.py --kills 200 --disks 20 --seed 412 --out FOLDER`.
+
+Each trial copies what the stages before left, runs one stage, stops it at a random moment (SIGKILL) or lets the disk
+fill, and then asks: is every file under its final name whole, and does the same command end with the same bytes?
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages import STAGES
+
+Report = Callable[[str], None]
+State = dict[str, str]
+
+
+def command(stage: str, workspace: Path) -> list[str]:
+    """The program of a stage."""
+    return [sys.executable, str(Path(__file__).with_name("stages.py")), stage, str(workspace)]
+
+
+def state(workspace: Path) -> State:
+    """SHA-256 of every file under a final name, by its path; what is hidden or ends in `.part` is under way."""
+    found = {}
+    for path in sorted(workspace.rglob("*")):
+        parts = path.relative_to(workspace).parts
+        if path.is_file() and not any(part.startswith(".") or part.endswith(".part") for part in parts):
+            found["/".join(parts)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def copied(source: Path, target: Path) -> Path:
+    """A copy that may be written to, where a version was sealed."""
+    if target.exists():
+        dropped(target)
+    shutil.copytree(source, target)
+    return target
+
+
+def dropped(folder: Path) -> None:
+    """Remove a folder that may hold sealed ones."""
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+class Snapshots:
+    """What the uninterrupted stages leave, and how long each takes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.before: dict[str, Path] = {}
+        self.after: dict[str, State] = {}
+        self.seconds: dict[str, float] = {}
+        current = folder / "start"
+        current.mkdir(parents=True)
+        for stage in STAGES:
+            self.before[stage] = current
+            done = copied(current, folder / f"after-{stage}")
+            started = time.perf_counter()
+            subprocess.run(command(stage, done), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.seconds[stage] = time.perf_counter() - started
+            self.after[stage] = state(done)
+            current = done
+
+
+def faults(found: State, before: State, after: State) -> list[str]:
+    """Files under a final name that are neither as before nor as after the stage."""
+    return [
+        name for name, sha256 in found.items()
+        if sha256 not in (before.get(name), after.get(name)) and "zarr" not in name
+    ]  # fmt: skip
+
+
+def resumed(stage: str, workspace: Path, after: State) -> list[str]:
+    """Run the stage again to its end; what differs from the uninterrupted one."""
+    done = subprocess.run(command(stage, workspace), capture_output=True, text=True, check=False)
+    if done.returncode:
+        return [f"the same command ended with {done.returncode}: {done.stderr[-300:]}"]
+    found = state(workspace)
+    return sorted(name for name in {*found, *after} if found.get(name) != after.get(name))
+
+
+def killed(stage: str, snapshots: Snapshots, workspace: Path, draw: random.Random) -> tuple[bool, list[str]]:
+    """Kill one run of a stage at a random moment; whether it was still running, and what was wrong."""
+    copied(snapshots.before[stage], workspace)
+    before = state(workspace)
+    process = subprocess.Popen(command(stage, workspace), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(draw.uniform(0.2, 1.0) * snapshots.seconds[stage])
+    process.send_signal(signal.SIGKILL)
+    running = process.wait() != 0
+    after = snapshots.after[stage]
+    wrong = [f"{name} is neither old nor new" for name in faults(state(workspace), before, after)]
+    return running, [*wrong, *resumed(stage, workspace, after)]
+
+
+@contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[None]:
+    """A file system of so many bytes; needs the right to mount one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def filled(stage: str, snapshots: Snapshots, disk: Path, draw: random.Random) -> tuple[bool, list[str]]:
+    """Run a stage on a disk that cannot hold all it writes; whether it was full, and what was wrong."""
+    source = snapshots.before[stage]
+    held = occupied(source)
+    needed = max(occupied(source.parent / f"after-{stage}") - held, 1)
+    with small_disk(disk, held + (1 << 18) + int(draw.uniform(0.05, 0.9) * needed)):
+        workspace = copied(source, disk / "w")
+        before = state(workspace)
+        done = subprocess.run(command(stage, workspace), capture_output=True, text=True, check=False)
+        after = snapshots.after[stage]
+        wrong = [f"{name} is neither old nor new" for name in faults(state(workspace), before, after)]
+        if done.returncode not in (0, 3):
+            wrong.append(f"exit {done.returncode}: {done.stderr[-300:]}")
+        subprocess.run(["mount", "-o", f"remount,size={held + 4 * needed + (64 << 20)}", disk], check=True)
+        return done.returncode != 0, [*wrong, *resumed(stage, workspace, after)]
+
+
+def occupied(folder: Path) -> int:
+    """Bytes that a tmpfs needs for the files of a folder: whole pages."""
+    return sum(-(-path.lstat().st_size // 4096) * 4096 + 4096 for path in folder.rglob("*"))
+
+
+def trials(kills: int, disks: int, seed: int, out: Path, report: Report) -> tuple[Counter[str], list[str]]:
+    """All trials; returns how often which stage was stopped, and every fault."""
+    draw = random.Random(seed)
+    if out.exists():
+        dropped(out)
+    snapshots = Snapshots(out)
+    stopped: Counter[str] = Counter()
+    found: list[str] = []
+    plans = [("kill", killed, out / "trial", kills), ("full disk", filled, out / "disk", disks)]
+    for name, run, place, count in plans:
+        attempts = 0
+        while sum(number for key, number in stopped.items() if key.startswith(name)) < count and attempts < 4 * count:
+            stage = STAGES[attempts % len(STAGES)]
+            attempts += 1
+            effective, wrong = run(stage, snapshots, place, draw)
+            stopped[f"{name} {stage}"] += int(effective)
+            found += [f"{name} {attempts}, {stage}: {words}" for words in wrong]
+            report(f"{name} {attempts} in {stage}: {'stopped' if effective else 'too late'}; {len(found)} faults")
+    return stopped, found
+
+
+def main() -> int:
+    """Print counts and faults; exit 1 where there is a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--disks", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=412)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    stopped, found = trials(given.kills, given.disks, given.seed, given.out, lambda line: print(line, flush=True))
+    for line in found:
+        print(line)
+    counts = ", ".join(f"{name} {number}" for name, number in sorted(stopped.items()))
+    print(f"{counts}; seed {given.seed}: {len(found)} faults")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""A short run of the trial with kills, and that the trial sees a file that is neither old nor new."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def kills():
+    """The script beside this file."""
+    sys.path.insert(0, str(HERE))
+    try:
+        return importlib.import_module("kills")
+    finally:
+        sys.path.remove(str(HERE))
+
+
+def test_a_killed_stage_leaves_whole_files_and_ends_with_the_same_bytes(kills, tmp_path: Path) -> None:
+    stopped, faults = kills.trials(4, 0, 412, tmp_path / "out", lambda line: None)
+    assert faults == []
+    assert sum(stopped.values()) >= 1
+
+
+def test_a_file_that_is_neither_old_nor_new_is_a_fault(kills, tmp_path: Path) -> None:
+    (tmp_path / "a.nc").write_bytes(b"half")
+    (tmp_path / ".b.nc.part").write_bytes(b"under way")
+    found = kills.state(tmp_path)
+    assert list(found) == ["a.nc"]
+    assert kills.faults(found, {}, {"a.nc": "another"}) == ["a.nc"]
+    assert kills.faults(found, {}, found) == []
