@@ -72,7 +72,7 @@ def test_a_world_of_buckets_is_found_again_and_predicted(bucket_world: Cube) -> 
     np.testing.assert_allclose(model.parameters[:5, 0], TRUE[0] * (1 + np.arange(5) / 4), rtol=0.1)
     later = slice(400, DAYS.size)
     error = model.predict(Block(bucket_world, later, slice(0, 8))).mean - bucket_world.read(TARGET, later)
-    assert np.nanstd(error) < 0.012
+    assert np.median(np.nanstd(error, axis=0)) < 0.0115
     assert 0.008 < np.median(model.error) < 0.012
 
 
