@@ -47,7 +47,7 @@ class GanSettings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = pydantic.Field(default=800, ge=1)
+    steps: int = pydantic.Field(default=500, ge=1)
     batch: int = pydantic.Field(default=8, ge=1)
     learning_rate: float = pydantic.Field(default=1e-3, gt=0)
     average: float = pydantic.Field(default=0.99, ge=0, lt=1)
