@@ -1,9 +1,10 @@
 // Builds ../docs/assets/site.js and ../docs/assets/vendor/ from these sources and from npm; same input, same bytes.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import vm from "node:vm";
 
 const assets = "../docs/assets";
+const tests = "../../tests/vendor";
 const vendor = `${assets}/vendor`;
 const limitBytes = 1_630_000;
 mkdirSync(vendor, { recursive: true });
@@ -40,3 +41,8 @@ writeFileSync(`${vendor}/LICENSES`, `plotly-vadose.min.js is plotly.js with the 
 world_110m.json holds the map outlines that plotly.js ships, made from Natural Earth (public domain).
 
 ${packages.map(licence).join("\n")}`);
+
+// The rules of accessibility that the browser tests apply; never part of the site.
+mkdirSync(tests, { recursive: true });
+copyFileSync("node_modules/axe-core/axe.min.js", `${tests}/axe.min.js`);
+copyFileSync("node_modules/axe-core/LICENSE", `${tests}/LICENSE-axe`);

@@ -58,17 +58,20 @@ export const themed = (layout) => {
   return result;
 };
 
-// Our blue is too dark for lines on a dark ground.
-const onDark = new Map([["#0072B2", "#4FA8DC"]]);
+// Lines of the palette that would have less than 3 to 1 against the ground are darkened or lightened, hue kept.
+const inScheme = {
+  default: new Map([["#CC79A7", "#B0578A"], ["#56B4E9", "#2387BF"], ["#E69F00", "#A87400"], ["#999999", "#767676"]]),
+  slate: new Map([["#0072B2", "#4FA8DC"], ["#D55E00", "#F07A22"], ["#009E73", "#1FB98D"]]),
+};
 
-const seen = (part, dark) => (dark && part && onDark.has(part.color) ? { ...part, color: onDark.get(part.color) } : part);
+const seen = (part, colours) => (part && colours.has(part.color) ? { ...part, color: colours.get(part.color) } : part);
 
 /** Traces marked `meta: "text"` take the text colour: in situ is drawn so. */
 export const tinted = (data) => {
   const c = colours();
-  const dark = document.body.dataset.mdColorScheme === "slate";
+  const shades = inScheme[document.body.dataset.mdColorScheme] ?? inScheme.default;
   return data.map((given) => {
-    const trace = { ...given, ...(given.line ? { line: seen(given.line, dark) } : {}), ...(given.marker ? { marker: seen(given.marker, dark) } : {}) };
+    const trace = { ...given, ...(given.line ? { line: seen(given.line, shades) } : {}), ...(given.marker ? { marker: seen(given.marker, shades) } : {}) };
     const result = trace.meta === "text" ? { ...trace, line: { ...trace.line, color: c.text } } : trace;
     if (trace.marker?.line) result.marker = { ...trace.marker, line: { ...trace.marker.line, color: c.soft } };
     return result;

@@ -1,5 +1,6 @@
 // Any two versions side by side. State flows one way: address -> form -> table; outcomes come from the files alone.
 
+import { scanNames } from "./accessibility.js";
 import { json } from "./loading.js";
 
 const words = ["▲ better", "▼ worse", "= equal", "· undecided", "– not tested"];
@@ -106,6 +107,7 @@ class Versions {
     [heads[1].textContent, heads[2].textContent] = [a, b];
     this.table.tBodies[0].replaceChildren(...rows);
     this.box.hidden = rows.length === 0;
+    scanNames();
     const told = [...counts].map(([word, n]) => `${n} ${word}`).join(", ");
     this.live.textContent = rows.length ? `${b} beside ${a}: ${told}.` : "Neither version was scored.";
   }

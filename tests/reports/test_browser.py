@@ -56,13 +56,15 @@ def desktop(browser, built, visits) -> Iterator[object]:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_every_page_opens_whole(browser, built, visits, width: int, scheme: str) -> None:
+def test_every_page_opens_whole_readable_and_accessible(browser, built, visits, width: int, scheme: str) -> None:
     found = visits.visit(browser, built, width, scheme)
     for address in PAGES:
         found.open(address)
         found.drawn()
         overflow = found.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, (address, overflow)
+        assert found.violations() == [], address
+        assert found.faint() == [], address
     found.page.context.close()
     assert found.faults == []
 
@@ -244,3 +246,16 @@ def test_a_closed_station_shows_its_cycle_and_no_scatter(desktop) -> None:
     assert not desktop.page.locator("figure[data-detail=scatter]").is_visible()
     names = desktop.page.eval_on_selector("figure[data-detail=cycle] .plot", "e => e.data.map((t) => t.name)")
     assert names == ["v1.0.0"]
+
+
+def test_axe_and_the_contrast_see_a_fault(desktop, visits) -> None:
+    desktop.open(VERSION)
+    desktop.drawn()
+    desktop.page.evaluate(
+        "document.querySelector('h1').insertAdjacentElement('afterend', document.createElement('img'))"
+    )
+    desktop.page.evaluate("document.querySelector('.plot svg text').style.fill = '#999999'")
+    assert any(found.startswith("image-alt") for found in desktop.violations())
+    assert any(found.startswith("text") for found in desktop.faint())
+    assert visits.contrast([0, 0, 0], [255, 255, 255]) == pytest.approx(21.0)
+    assert visits.contrast([118, 118, 118], [255, 255, 255]) == pytest.approx(4.54, abs=0.005)
