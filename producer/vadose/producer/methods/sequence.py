@@ -35,6 +35,8 @@ DAYS_AT_ONCE = 32
 # Days of all windows of a stretch that are computed together; they stay in the second-level cache of a core.
 TOKENS_AT_ONCE = 4096
 TUNING_WINDOWS = 20_000
+# Encoded values of a cube that are held at once, 128 MB.
+VALUES_AT_ONCE = 1 << 25
 
 Drop = Callable[[Tensor], Tensor]
 
@@ -137,17 +139,20 @@ class SequenceModel:
         cells = range(*block.cells.indices(block.cube.index.size))
         result = np.full((2, len(days), len(cells)), np.nan, np.float32)
 
-        def portion(start: int) -> None:
-            batch = slice(start, min(start + CELLS_AT_ONCE, block.cube.index.size))
-            low, high = max(start, cells.start), min(batch.stop, cells.stop)
-            part, wanted = slice(low - cells.start, high - cells.start), slice(low - start, high - start)
-            series, absent = windowed_series(self.encoder, block.cube, days, batch, self.past_days)
-            static = self.encoder.static(block.cube, batch)
-            outputs = self._run(series, static, wanted)
-            outputs[absent.T[wanted]] = np.nan
-            result[:, :, part] = outputs.transpose(2, 1, 0)
+        for group in read_slices(block.cube, days, cells, self.past_days, self.encoder.daily_channels):
+            series, absent = windowed_series(self.encoder, block.cube, days, group, self.past_days)
+            static = self.encoder.static(block.cube, group)
 
-        spread(portion, range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE))
+            def portion(start: int, group: slice = group, data: tuple[Floats, ...] = (series, static)) -> None:
+                low, high = max(start, cells.start), min(start + CELLS_AT_ONCE, cells.stop)
+                here = slice(start - group.start, start - group.start + CELLS_AT_ONCE)
+                outputs = self._run(data[0][here], data[1][here], slice(low - start, high - start))
+                result[:, :, low - cells.start : high - cells.start] = outputs.transpose(2, 1, 0)
+
+            spread(portion, range(group.start, group.stop, CELLS_AT_ONCE))
+            inside = slice(max(group.start, cells.start), min(group.stop, cells.stop))
+            place = result[:, :, inside.start - cells.start : inside.stop - cells.start]
+            place[:, absent[:, inside.start - group.start : inside.stop - group.start]] = np.nan
         mean = result[0] * np.float32(self.scale) + np.float32(self.center)
         return gaussian(mean, np.exp(np.float32(0.5) * result[1]) * np.float32(self.scale))
 
@@ -198,6 +203,13 @@ class SequenceModel:
             "predictors": self.encoder.predictors.model_dump(mode="json"), "scalers": self.encoder.to_json(),
             "center": self.center, "scale": self.scale, "facts": self.facts,
         })  # fmt: skip
+
+
+def read_slices(cube: Cube, days: range, cells: range, past_days: int, channels: int) -> list[slice]:
+    """Cells that are read together, in whole portions: many, since a chunk of the cube is read as a whole."""
+    portions = max(VALUES_AT_ONCE // (CELLS_AT_ONCE * (len(days) + past_days) * channels), 1)
+    size, first = portions * CELLS_AT_ONCE, cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE
+    return [slice(start, min(start + size, cube.index.size)) for start in range(first, cells.stop, size)]
 
 
 def windowed_series(

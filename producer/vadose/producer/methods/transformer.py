@@ -55,7 +55,7 @@ class EncoderLayer(nn.Module):
 
     def finish(self, values: Tensor, queries: Tensor, kind: torch.dtype) -> Tensor:
         """The same from the queries, keys and values of the attention on, with products in `kind`; `values` change."""
-        mixed = attended(queries, self.heads).to(kind)
+        mixed = attended(queries, self.heads, kind)
         values += product(self.mix, mixed, kind)
         values = normalised(self.after_attention, values)
         wide = product(self.wide, values.to(kind), kind)
@@ -120,19 +120,21 @@ def positioned(values: Tensor, position: Tensor) -> Tensor:
     return result.view(-1, days, width)
 
 
-def attended(queries: Tensor, heads: int) -> Tensor:
-    """Scaled dot-product attention of (window, day, 3 width) in float32; (window, day, width)."""
+def attended(queries: Tensor, heads: int, kind: torch.dtype = torch.float32) -> Tensor:
+    """Scaled dot-product attention of (window, day, 3 width), computed in float32; (window, day, width) in `kind`."""
     windows, days, width = queries.shape
     size = width // 3 // heads
-    parts = queries.view(windows, days, 3, heads, size).permute(2, 0, 3, 1, 4).float()
+    split = queries.view(windows, days, 3, heads, size).permute(2, 0, 3, 1, 4)
+    query, key, value = torch.empty(split.shape).copy_(split)
     if days < LONG:
-        mixed = functional.scaled_dot_product_attention(*parts)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
     else:
-        query, key, value = parts.reshape(3, windows * heads, days, size)
+        query, key, value = (part.view(windows * heads, days, size) for part in (query, key, value))
         with torch.autocast("cpu", enabled=False):
-            weights = torch.softmax(torch.bmm(query, key.transpose(1, 2)) / math.sqrt(size), dim=-1)
-            mixed = torch.bmm(weights, value).view(windows, heads, days, size)
-    return mixed.transpose(1, 2).reshape(windows, days, width // 3)
+            scores = torch.baddbmm(query.new_empty(1), query, key.transpose(1, 2), beta=0.0, alpha=1 / math.sqrt(size))
+            mixed = torch.bmm(torch.softmax(scores, dim=-1), value).view(windows, heads, days, size)
+    together = torch.empty((windows, days, heads, size), dtype=kind).copy_(mixed.transpose(1, 2))
+    return together.view(windows, days, width // 3)
 
 
 def product(layer: nn.Linear, values: Tensor, kind: torch.dtype) -> Tensor:
