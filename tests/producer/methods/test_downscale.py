@@ -206,7 +206,9 @@ def test_parents_are_merged_before_they_are_downscaled(fine: tuple[Cube, np.ndar
     cube, truth = fine
     rng = np.random.default_rng(7)
     blocks = cube_blocks(cube, "0P25DEG")
+    # Collocation needs a signal that changes from day to day.
     mean = block_means(cube, truth)
+    mean = mean + 0.05 * rng.normal(size=mean.shape)
     errors = {"smap_sm_am": 0.01, "cci_sm": 0.02, TARGET: 0.03}
     with new_cube(tmp_path / "c.zarr", cube.grid, cube.index, cube.days, title="parents") as writer:
         for name in PREDICTORS.daily:

@@ -223,6 +223,16 @@ def test_seasons_have_weights_of_their_own(tmp_path: Path) -> None:
     assert first[0] < 0.3 < 0.5 < min(first[1:])
 
 
+def test_equal_weights_give_the_mean_of_the_rescaled_parents(tmp_path: Path) -> None:
+    cube, _ = simulated(tmp_path, (0.02, 0.03, 0.04))
+    model = fitted(cube, weighting="equal")
+    block = later(cube)
+    scaled = [
+        maps(cube.read(name, block.days).T).T for name, maps in zip(PARENTS[:3], model.estimate.maps, strict=True)
+    ]
+    np.testing.assert_allclose(model.predict(block).mean, np.mean(scaled, axis=0), rtol=1e-5)
+
+
 def test_a_missing_parent_leaves_the_best_of_the_others(tmp_path: Path) -> None:
     cube, truth = simulated(tmp_path, (0.02, 0.03, 0.04))
     model = fitted(cube)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -212,6 +212,14 @@ def from_neighbours(
             errors[season, cell] = np.diag(np.median(variances, axis=0))
             source[season, cell] = SOURCES.index("neighbours")
     return errors, source
+
+
+def with_equal_weights(found: Estimate) -> Estimate:
+    """The same cells with the mean error variance for every parent."""
+    members = found.errors.shape[-1]
+    mean = np.trace(found.errors, axis1=-2, axis2=-1) / members
+    equal = SOURCES.index("equal weights")
+    return replace(found, errors=mean[..., None, None] * np.eye(members), source=np.full_like(found.source, equal))
 
 
 def without_gaps(errors: Doubles) -> Doubles:

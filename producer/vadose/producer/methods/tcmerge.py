@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from vadose.producer.methods.collocations import (
     Unresolved,
     estimate,
     from_neighbours,
+    with_equal_weights,
     without_gaps,
 )
 from vadose.producer.methods.leastsquares import least_squares_weights, merge
@@ -55,7 +56,8 @@ class TcMergeSettings(Settings):
     `dependent` names pairs whose errors are known to be correlated: with four parents and more their covariance is
     estimated and used (at most two of four), with three they are marked in the validity map. `aggregation: monthly`
     merges means of calendar months with the errors of rolling 30-day means, of at least `fewest_days` days each.
-    `unresolved` cells take the median variances of their resolved neighbours, or equal weights.
+    `unresolved` cells take the median variances of their resolved neighbours, or equal weights. `weighting: equal`
+    gives all cells equal weights, the plain mean of the rescaled parents, to compare with.
     """
 
     parents: tuple[str, ...] = pydantic.Field(
@@ -64,6 +66,7 @@ class TcMergeSettings(Settings):
     reference: str = "land_model_a_sm"
     rescale: Rescale = "beta"
     unresolved: Unresolved = "mean"
+    weighting: Literal["collocation", "equal"] = "collocation"
     aggregation: Step = "daily"
     fewest_days: int = pydantic.Field(default=5, ge=1, le=MONTH_DAYS)
     dependent: tuple[tuple[str, str], ...] = ()
@@ -311,7 +314,9 @@ def merge_model(
         Place of each cell in a grid, to find its neighbours, (cell,).
     """
     found = _joined(parts)
-    if settings.unresolved == "neighbour":
+    if settings.weighting == "equal":
+        found = with_equal_weights(found)
+    elif settings.unresolved == "neighbour":
         errors, source = from_neighbours(found.errors, found.source, row, column)
         found = replace(found, errors=errors, source=source)
     found = replace(found, errors=without_gaps(found.errors))
