@@ -17,7 +17,7 @@ from vadose.statistics.intervals import MINIMUM_DAYS, limits
 from vadose.statistics.status import CODE
 from vadose.validation.means import BOOTSTRAP, Means
 from vadose.validation.network import Network
-from vadose.validation.scores import Row, Sample, Scored, key_of
+from vadose.validation.scores import CORRELATED, Row, Sample, Scored, key_of
 from vadose.validation.strata import DayStrata, class_influence, class_moments, class_present
 
 Floats = npt.NDArray[np.float64]
@@ -176,11 +176,12 @@ class ClassScored:
 
 def score_classes(sample: Sample, network: Network, strata: DayStrata) -> list[ClassScored]:
     """Metrics of all stations in the classes of one kind of stratum."""
-    m = class_moments(sample.x, sample.r, strata)
     present = class_present(sample.x, sample.r, strata)
+    plain, level = sample, sample.levelled()
     out = []
     for name in strata.metrics:
-        one = metric(name)
+        one, sample = metric(name), level if name in CORRELATED else plain
+        m = class_moments(sample.x, sample.r, strata)
         value = np.where(m.n >= MINIMUM_DAYS, evaluate(one, m), np.nan)
         raw = np.stack([network.raw(np.isfinite(value[:, k])) for k in range(value.shape[1])], axis=1)
         assert one.gradient is not None, f"{name} has no interval"

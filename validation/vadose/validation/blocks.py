@@ -131,8 +131,15 @@ class Block:
             "scaling": case.scaling,
         }  # fmt: skip
         share = np.where(valid > 0, hit / np.maximum(valid, 1), np.nan)
-        sample = Sample(x, r, keys, share, self.stations, self._said(case.row), self.matched.reference.days)
+        sample = Sample(
+            x, r, keys, share, self.stations, self._said(case.row), self.matched.reference.days, self._sensors()
+        )  # fmt: skip
         return sample if case.scaling == "none" else self._scaled(sample, case.scaling)
+
+    def _sensors(self) -> Floats | None:
+        """Numbers of successive sensors, (station, time), where a station has several."""
+        found = self.matched.reference.daily.get("sensor_index")
+        return None if found is None else found.astype(float)
 
     def _said(self, row: int) -> npt.NDArray[np.str_]:
         """`no_cell`, `day_mismatch` or `station_seen` where that is why a station has nothing."""
@@ -237,7 +244,8 @@ class Block:
     def _pair(self, row: int) -> Pair:
         values = self.matched.values
         first = self.present[0]
-        return Pair.of(values[first].astype(float), values[row].astype(float), self.reference_of(self.split))
+        ours, rival = (values[one].astype(float) for one in (first, row))
+        return Pair.of(ours, rival, self.reference_of(self.split), self._sensors())
 
     def _drawn(self) -> Drawn:
         series = {self.matched.names[row]: self.matched.values[row].astype(float) for row in self.present}

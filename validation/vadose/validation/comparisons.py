@@ -27,10 +27,11 @@ from vadose.statistics.aggregates import FEWEST_CLUSTERS, difference_p_value, we
 from vadose.statistics.differences import Difference, back, difference
 from vadose.statistics.distributions import t_quantile
 from vadose.statistics.longrun import Model
+from vadose.validation.levels import levelled
 from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, Draws, Means, block_days
 from vadose.validation.network import Network
 from vadose.validation.options import Interval
-from vadose.validation.scores import blocks_of, in_threads
+from vadose.validation.scores import CORRELATED, blocks_of, in_threads
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,16 +53,22 @@ class Pair:
     ours: Floats
     rival: Floats
     r: Floats
+    sensors: Floats | None = None
 
     @classmethod
-    def of(cls, ours: Floats, rival: Floats, r: Floats) -> Pair:
-        """Keep the days that all three have."""
+    def of(cls, ours: Floats, rival: Floats, r: Floats, sensors: Floats | None = None) -> Pair:
+        """Keep the days that all three have; `sensors` are the numbers of successive sensors, (station, time)."""
         common = np.isfinite(ours) & np.isfinite(rival) & np.isfinite(r)
-        return cls(*(np.where(common, one, np.nan) for one in (ours, rival, r)))
+        first, second, third = (np.where(common, one, np.nan) for one in (ours, rival, r))
+        return cls(first, second, third, sensors)
 
-    def signal(self, name: str) -> Pair:
-        """The same pair as anomalies."""
-        return self if name == "raw" else Pair(*(anomaly_35d(one) for one in (self.ours, self.rival, self.r)))
+    def seen_by(self, name: str, signal: str) -> Pair:
+        """The same pair as a metric of a signal sees it: successive sensors on one level, anomalies."""
+        known = np.isfinite(self.r)
+        series = [self.ours, self.rival, self.r]
+        if name in CORRELATED or signal != "raw":
+            series = [levelled(one, known, self.sensors) for one in series]
+        return Pair(*(one if signal == "raw" else anomaly_35d(one) for one in series))
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def joined(parts: Sequence[Differences]) -> Differences:
 
 def differences(pair: Pair, network: Network, model: Interval = "tail_model") -> list[Differences]:
     """All compared metrics of a block of stations."""
-    return [_differences(pair.signal(signal), metric(name), signal, network, model) for name, signal in COMPARED]
+    return [_differences(pair.seen_by(name, signal), metric(name), signal, network, model) for name, signal in COMPARED]
 
 
 def rows(

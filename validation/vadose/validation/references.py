@@ -36,7 +36,8 @@ class Reference:
     conventions, utc_offsets
         Day convention and hours from UTC of each station.
     daily
-        Further series where the stations have them, (station, time): `precipitation`, `frozen`, `standard_error`.
+        Further series where the stations have them, (station, time): `precipitation`, `frozen`, `standard_error`, and
+        `sensor_index`, the number of the sensor that supplied the day.
     cells
         For a gridded reference: the edges of each station's cell, (station, 4): south, north, west, east; else None.
     flat
@@ -159,7 +160,7 @@ def _reference_of(dataset: xr.Dataset, product: Product, name: str) -> Reference
         conventions = ["solar06" if one else old for one, old in zip(has, conventions, strict=True)]
     daily = {
         key: np.array(dataset[key].transpose("station", "time"), np.float32)
-        for key in ("precipitation", "frozen", "standard_error")
+        for key in ("precipitation", "frozen", "standard_error", "sensor_index")
         if key in dataset and set(dataset[key].dims) == {"station", "time"}
     }
     return Reference(

@@ -34,6 +34,7 @@ from vadose.statistics import (
 from vadose.statistics.intervals import MINIMUM_DAYS, Estimate
 from vadose.statistics.longrun import Model
 from vadose.statistics.status import CODE
+from vadose.validation.levels import levelled
 from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, BlockDraws, Draws, Means, block_days
 from vadose.validation.network import Network
 from vadose.validation.options import Interval
@@ -66,6 +67,7 @@ FURTHER: Which = (
 # Scaling makes the bias 0 or takes away what it is about.
 AFTER_SCALING: Which = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"))
 RHO = replace(metric("r"), name="rho")
+CORRELATED = ("r", "rho")
 # Series are scored in blocks that fit into a processor's cache.
 BLOCK = 64
 
@@ -78,7 +80,7 @@ class Sample:
 
     `keys` holds product, version, reference, subset, split and scaling; `coverage` is matched over valid days,
     (station,); `status` says why a station has nothing, "" where it does not say, (station,); `days` are those of the
-    time axis, for anomalies from a climatology.
+    time axis, for anomalies from a climatology; `sensors` are the numbers of successive sensors, (station, time).
     """
 
     x: Floats
@@ -88,6 +90,15 @@ class Sample:
     stations: npt.NDArray[np.str_]
     status: npt.NDArray[np.str_] | None = None
     days: npt.NDArray[np.datetime64] | None = None
+    sensors: Floats | None = None
+
+    def levelled(self) -> Sample:
+        """The same sample with every sensor on the level of its station, for whatever is correlated."""
+        if self.sensors is None:
+            return self
+        matched = np.isfinite(self.x) & np.isfinite(self.r)
+        x, r = (levelled(one, matched, self.sensors) for one in (self.x, self.r))
+        return replace(self, x=x, r=r, sensors=None)
 
     def scaled(self, name: str, x: Floats, status: npt.NDArray[np.str_]) -> Sample:
         """The same sample with a scaled product."""
@@ -133,6 +144,10 @@ def score(
     model
         Model of the dependence between days, or `bootstrap`.
     """
+    if sample.sensors is not None:
+        alone = tuple(pair for pair in which if pair[1] == "raw" and pair[0] not in CORRELATED)
+        yield from score(replace(sample, sensors=None), network, alone, intervals=intervals, model=model)
+        sample, which = sample.levelled(), tuple(pair for pair in which if pair not in alone)
     for signal in dict.fromkeys(one for _, one in which):
         names = [name for name, of in which if of == signal]
         x, r, few_years = _signal(sample, signal)
