@@ -6,8 +6,10 @@ from vadose.producer.methods.baselines import CellMean, Climatology, Persistence
 from vadose.producer.methods.bilstm import BiLstm
 from vadose.producer.methods.bucket import Bucket
 from vadose.producer.methods.choice import chosen_method, method_settings
+from vadose.producer.methods.dctpls import DctPls
 from vadose.producer.methods.described import ForestDescriptors, XgboostDescriptors
 from vadose.producer.methods.drcgan import Drcgan
+from vadose.producer.methods.filling import ClimatologyAnomaly, LinearInTime
 from vadose.producer.methods.forest import Forest
 from vadose.producer.methods.linear import Ridge
 from vadose.producer.methods.lstm import Lstm
@@ -44,6 +46,9 @@ METHODS: tuple[Method, ...] = (
     Forest(),
     XgboostNowcast1(),
     XgboostNowcast3(),
+    LinearInTime(),
+    ClimatologyAnomaly(),
+    DctPls(),
 )
 
 

@@ -75,7 +75,9 @@ class BucketModel:
 
     def save(self, directory: Path) -> None:
         """Write the table and `member.json`."""
-        arrays = {"index": self.index, "parameters": self.parameters, "error": self.error}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "index": self.index, "parameters": self.parameters, "error": self.error,
+        }  # fmt: skip
         save_arrays(directory, arrays, {"facts": self.facts})
 
 
@@ -150,7 +152,10 @@ def forcing(cube: Cube, days: slice, cells: slice) -> tuple[npt.NDArray[np.float
 def _carried_on(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Missing values replaced by the last one before, at the beginning by 0, (time, cell)."""
     place = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values))[:, None], -1), axis=0)
-    return np.where(place >= 0, np.take_along_axis(values, np.maximum(place, 0), axis=0), 0.0)
+    carried: npt.NDArray[np.float64] = np.where(
+        place >= 0, np.take_along_axis(values, np.maximum(place, 0), axis=0), 0.0
+    )
+    return carried
 
 
 def _candidates() -> npt.NDArray[np.float64]:
@@ -159,7 +164,7 @@ def _candidates() -> npt.NDArray[np.float64]:
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _after(storage: float, rain: float, evaporation: float, capacity: float, exponent: float, leakage: float) -> float:
+def _after(storage: Any, rain: Any, evaporation: Any, capacity: Any, exponent: Any, leakage: Any) -> Any:
     """Storage at the end of a day."""
     storage = min(capacity, storage + rain)
     if storage <= 0.0:
