@@ -8,9 +8,11 @@ from vadose.producer.methods.bucket import Bucket
 from vadose.producer.methods.choice import chosen_method, method_settings
 from vadose.producer.methods.dctpls import DctPls
 from vadose.producer.methods.described import ForestDescriptors, XgboostDescriptors
+from vadose.producer.methods.downscale import Downscale
 from vadose.producer.methods.drcgan import Drcgan
 from vadose.producer.methods.filling import ClimatologyAnomaly, LinearInTime
 from vadose.producer.methods.forest import Forest
+from vadose.producer.methods.landmodel import LandModelBiasCorrected
 from vadose.producer.methods.linear import Ridge
 from vadose.producer.methods.lstm import Lstm
 from vadose.producer.methods.matching import CdfMatching
@@ -33,8 +35,10 @@ METHODS: tuple[Method, ...] = (
     Climatology(),
     Persistence(),
     TcMerge(),
+    Downscale(),
     Mlstm(),
     CdfMatching(),
+    LandModelBiasCorrected(),
     Drcgan(),
     TsSmNet(),
     SmNet(),
