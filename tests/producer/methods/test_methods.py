@@ -44,6 +44,9 @@ SMALL["xgboost-descriptors"] = {"maximum_trees": 50, "minimum_child_weight": 5, 
 SMALL["forest-descriptors"] = {"trees": 10, "depth": 6}
 SMALL["forest"] = {"trees": 20}
 SMALL |= {name: {"maximum_trees": 40, "minimum_child_weight": 5} for name in ("xgboost-nowcast-1", "xgboost-nowcast-3")}
+SMALL["downscale"] = {
+    "coarse": "1P00DEG", "step": "daily", "sequence": 3, "hidden": [8, 8], "training": {"steps": 20},
+}  # fmt: skip
 SMALL["dct-pls"] = {"smoothing": 0.1, "iterations": 10}
 SMALL["tcmerge"] = {"parents": [TARGET, "cci_sm", "land_model_a_sm"]}
 SMALL["xgboost"] = {"maximum_trees": 150, "minimum_child_weight": 5, "depth": 4}
