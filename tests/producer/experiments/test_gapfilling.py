@@ -89,6 +89,14 @@ def test_the_product_has_no_gap_and_says_where_it_was_filled(workspace: tuple[Pa
         np.testing.assert_allclose(values[both], seen[0][both], atol=2e-3)
 
 
+def test_the_model_has_curves_of_its_losses_and_of_its_uncertainty(workspace: tuple[Path, Path, str]) -> None:
+    model = workspace[0] / "models" / "simulated-stsg-sm"
+    curves = pd.read_parquet(model / "diagnostics" / "curves.parquet")
+    assert {"training", "parts of the loss", "uncertainty by distance"} == set(curves["figure"])
+    assert {"target", "backward", "cycle", "adversarial", "texture", "discriminator"} <= set(curves["panel"])
+    assert (curves["y"] > 0).all()
+
+
 def test_gap_days_are_scored_and_what_was_run_is_kept(workspace: tuple[Path, Path, str], tmp_path: Path) -> None:
     folder, world, recipe = workspace
     for _ in range(2):

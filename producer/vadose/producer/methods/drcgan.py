@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,7 +30,7 @@ from vadose.producer.fusion.frames import HALF_RANGE, Reach
 from vadose.producer.fusion.lattice import Lattice
 from vadose.producer.fusion.networks import Generator, Networks, Sizes
 from vadose.producer.fusion.samples import Fields, Sampler
-from vadose.producer.fusion.spread import Errors, Spread, fit_spread
+from vadose.producer.fusion.spread import CLASSES, Errors, Spread, fit_spread
 from vadose.producer.fusion.training import GanSettings, Run, fuse, train
 from vadose.producer.methods.base import Block, Inputs, Prediction, Settings
 from vadose.producer.parallel import one_thread, spread
@@ -168,6 +169,14 @@ class FusionModel:
             return self.maps
         place = np.minimum(np.searchsorted(self.index, wanted), self.index.size - 1)
         return self.maps.take(np.where(self.index[place] == wanted, place, -1))
+
+    def curves(self) -> Iterator[tuple[str, str, float, float, str]]:
+        """Each part of the loss by step, and the uncertainty by the distance to the nearest observation."""
+        for step, parts in self.facts.get("parts_of_the_loss", []):
+            for part, value in parts.items():
+                yield "parts of the loss", part, step, value, "1"
+        for first, deviation in zip(CLASSES[1:-1], self.spread.deviation[1:-1], strict=True):
+            yield "uncertainty by distance", "days to the nearest observation", first, deviation, "m3 m-3"
 
     def save(self, directory: Path) -> None:
         """Write the weights, the maps, `member.json` and what the continuous field needs."""

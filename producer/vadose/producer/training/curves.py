@@ -1,49 +1,63 @@
-"""Diagnostics of a model: loss by step, and the weight of each lag in the attention."""
+"""Diagnostics of a model: loss by step, the weight of each lag in the attention, and what a method adds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
 from vadose.common import whole_file
 from vadose.producer.cube import Cube
-from vadose.producer.methods.recurrent import RecurrentModel
+from vadose.producer.training.attention import Attentive, attention_by_lag
 from vadose.producer.uncertainty import Ensemble
 
 COLUMNS = ["figure", "panel", "series", "x", "y", "low", "high", "unit"]
-ATTENTION_CELLS = 256
-ATTENTION_DAYS = 365
 
 
-def write_diagnostics(directory: Path, ensemble: Ensemble, cube: Cube) -> None:
-    """Write `curves.parquet`; methods without curves leave it empty of rows."""
+@runtime_checkable
+class Curved(Protocol):
+    """A model with curves of its own."""
+
+    def curves(self) -> Iterable[tuple[str, str, float, float, str]]:
+        """Figure, panel, x, y and unit of each point."""
+        ...
+
+
+def write_diagnostics(directory: Path, ensemble: Ensemble, cube: Cube, target: str) -> None:
+    """Write `curves.parquet`; methods without curves leave it empty of rows.
+
+    `target` is read only where the cube does not hide it, to tell days of wet soil.
+    """
     rows: list[dict[str, Any]] = []
     for number, member in enumerate(ensemble.members):
-        if isinstance(member, RecurrentModel):
-            rows += loss_rows(member, f"member {number}")
-            rows += attention_rows(member, cube, f"member {number}")
+        series = f"member {number}"
+        rows += loss_rows(getattr(member, "facts", {}), series)
+        if isinstance(member, Attentive):
+            rows += attention_rows(member, cube, target, series)
+        if isinstance(member, Curved):
+            rows += [curve_row(figure, panel, series, x, y, unit) for figure, panel, x, y, unit in member.curves()]
     write_curves(directory / "curves.parquet", rows)
 
 
-def loss_rows(model: RecurrentModel, series: str) -> list[dict[str, Any]]:
+def loss_rows(facts: Mapping[str, Any], series: str) -> list[dict[str, Any]]:
     """Training loss and inner-split error by step."""
     kinds = {"losses": ("training loss", "1"), "checks": ("error on the inner split", "standard deviations")}
     return [
         curve_row("training", panel, series, step, value, unit)
         for kind, (panel, unit) in kinds.items()
-        for step, value in model.facts.get(kind, [])
+        for step, value in facts.get(kind, [])
     ]
 
 
-def attention_rows(model: RecurrentModel, cube: Cube, series: str) -> list[dict[str, Any]]:
-    """Mean attention weight by lag over the first cells and year of the cube."""
-    if not model.network.shape.attention:
-        return []
-    days = slice(0, min(ATTENTION_DAYS, cube.days.size))
-    weights = model.attention_by_lag(cube, days, slice(0, min(ATTENTION_CELLS, cube.index.size)))
-    return [curve_row("attention", "weight by lag", series, lag, weight, "1") for lag, weight in enumerate(weights)]
+def attention_rows(model: Attentive, cube: Cube, target: str, series: str) -> list[dict[str, Any]]:
+    """Mean attention weight by lag, over all days and over those of wet soil."""
+    return [
+        curve_row("attention", panel, series, lag, weight, "1")
+        for panel, weights in attention_by_lag(model, cube, target)
+        for lag, weight in enumerate(weights)
+    ]
 
 
 def curve_row(figure: str, panel: str, series: str, x: float, y: float, unit: str, low: float = float("nan"),
