@@ -54,6 +54,10 @@ def test_beats_baselines_wants_better_in_one_and_worse_in_none() -> None:
     persistence = [compared(rival="persistence", outcome="worse")]
     assert not asked("beats_baselines", evidence(pairs=[better, equal, *persistence])).passed
     assert "no evidence" in asked("beats_baselines", evidence()).reason
+    without = evidence(pairs=[better, equal], notes={"persistence": "its input is missing"})
+    assert not asked("beats_baselines", without).passed
+    lost = [compared(rival="persistence", outcome="better"), compared(metric="ubrmsd", outcome="worse")]
+    assert not asked("beats_baselines", evidence(pairs=[better, *lost])).passed
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,7 @@ def test_calibration_fails_a_class_only_if_its_whole_interval_lies_outside() -> 
     assert asked("calibration", evidence(hits=(hits(0.90, 0.88, 0.92),))).proved
     assert asked("calibration", evidence(hits=(hits(0.86, 0.84, 0.88),))).passed
     assert not asked("calibration", evidence(hits=(hits(0.90, 0.88, 0.92), hits(0.80, 0.78, 0.82, "forest")))).passed
+    assert not asked("calibration", evidence(hits=(hits(0.97, 0.95, 0.99),))).passed
     small = hits(0.5, 0.45, 0.55, "rock", clusters=3)
     assert asked("calibration", evidence(hits=(hits(0.90, 0.88, 0.92), small))).passed
     assert not asked("calibration", evidence()).applicable

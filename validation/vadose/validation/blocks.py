@@ -18,6 +18,7 @@ from vadose.statistics.scaling import scale
 from vadose.statistics.status import CODE
 from vadose.validation import averages, comparisons, scores
 from vadose.validation.averages import ClassScored
+from vadose.validation.baselines import BASELINES
 from vadose.validation.calibration import Stated, summed
 from vadose.validation.comparisons import Differences, Pair
 from vadose.validation.diagnostics import Drawn
@@ -215,7 +216,7 @@ class Block:
 
     def is_product(self, row: int) -> bool:
         """Whether a row is a product that was given, not a baseline that every run adds."""
-        return row < len(self.versions) - 1
+        return self.matched.names[row] not in BASELINES
 
     def _network(self, case: Case) -> Network:
         return replace(self.network, groups=()) if case.averaged else self.network

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import pydantic
+
 from vadose.common import InputError, UsageError, read_json
 from vadose.validation.declarations import Strict, declared, read_yaml
 
@@ -36,13 +38,20 @@ class CardVariable(Strict):
     flags: CardFlags | None = None
 
 
+class CardNowcast(Strict):
+    """A product for the same day, which had the retrievals of `input`, another product, up to so many days before."""
+
+    input: str
+    latency_days: int = pydantic.Field(ge=0, le=366)
+
+
 class Card(Strict):
     """A product card; `variables` maps names in the file, `group/name` in a group, to what they are.
 
     `grid` names the global grid of files whose own coordinates are missing or wrong; `changes` are days on which the
-    sensors changed. What the audit reads: `sensors`, `forcing`, `ancillary`, `model`, `references` (used for tuning),
-    `contains` (products that went into this one), and `training_stations`: ids, or mappings with `lat` and `lon`, of
-    stations that the product learnt from.
+    sensors changed; `nowcast` says what a product for the same day had of its input. What the audit reads: `sensors`,
+    `forcing`, `ancillary`, `model`, `references` (used for tuning), `contains` (products that went into this one), and
+    `training_stations`: ids, or mappings with `lat` and `lon`, of stations that the product learnt from.
     """
 
     product: str
@@ -62,11 +71,12 @@ class Card(Strict):
     training_stations: tuple[str | dict[str, float | str], ...] = ()
     grid: str | None = None
     changes: tuple[str, ...] = ()
+    nowcast: CardNowcast | None = None
 
 
 def load_card(path: Path) -> Card:
     """Read a product card; faults are a `UsageError` with the key, and for unknown keys the nearest known one."""
-    return declared(Card, read_yaml(path, "product card"), str(path), (CardVariable, CardFlags))
+    return declared(Card, read_yaml(path, "product card"), str(path), (CardVariable, CardFlags, CardNowcast))
 
 
 def card_beside(path: Path) -> Card | None:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from vadose.statistics.aggregates import FEWEST_CLUSTERS
+from vadose.validation.baselines import CLIMATOLOGY, PERSISTENCE
 from vadose.validation.gates import Evidence, Hidden, NetworkTrend
 from vadose.validation.products import Product
-from vadose.validation.suite import CLIMATOLOGY, Suite
+from vadose.validation.suite import Suite
 from vadose.validation.tables import Tables
 
 _MISSION = re.compile(r"era5|smap", re.IGNORECASE)
@@ -57,6 +58,8 @@ def evidence_of(
     notes = {"calibration": judged.reference}
     if CLIMATOLOGY not in first.names:
         notes[CLIMATOLOGY] = "the product has less than two years, so it has no climatology of other years"
+    if suite.nowcast is not None and PERSISTENCE not in first.names:
+        notes[PERSISTENCE] = "the input of the nowcast is not among the rivals"
     core = [name for name in names if tables[name].stations["reference_class"].eq(CORE).all()]
     return Evidence(
         ours=suite.product.name, previous=suite.previous.name if suite.previous else None,

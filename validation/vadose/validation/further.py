@@ -15,6 +15,7 @@ import xarray as xr
 
 from vadose.common import Progress
 from vadose.validation import collocations, diagnostics, eventful, scores
+from vadose.validation.baselines import BASELINES
 from vadose.validation.collocations import Members
 from vadose.validation.facts import FACT_COLUMNS, facts, frame
 from vadose.validation.gates import NetworkTrend
@@ -22,7 +23,7 @@ from vadose.validation.maps import MapComparison
 from vadose.validation.products import Product
 from vadose.validation.relations import IN_SITU, Relation
 from vadose.validation.stability import stability, yearly_trends
-from vadose.validation.suite import CLIMATOLOGY, Suite
+from vadose.validation.suite import Suite
 from vadose.validation.tables import Tables
 
 Floats = npt.NDArray[np.float64]
@@ -122,7 +123,7 @@ def members_of(suite: Suite, tables: Tables) -> Members | None:
     matched, r = tables.matched, tables.r
     assert matched is not None, "series that fit into memory"
     assert r is not None, "the reference of these series"
-    rows = [row for row, name in enumerate(matched.names) if name != CLIMATOLOGY and row in tables.present]
+    rows = [row for row, name in enumerate(matched.names) if name not in BASELINES and row in tables.present]
     names = [matched.names[row] for row in rows]
     truth = IN_SITU if tables.kind == "stations" else tables.reference
     if len(names) < 2:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vadose.validation.baselines import CLIMATOLOGY, PERSISTENCE
 from vadose.validation.calibration import Hits
 from vadose.validation.recipes import ListedGate
 from vadose.validation.scores import HEADLINE
 
-CLIMATOLOGY = "climatology"
-PERSISTENCE = "persistence"
 HEADLINE_STRATA = ("all", "land_cover", "climate", "network")
 # The requirement of the SMAP mission, printed beside the figure of core sites.
 MISSION_UBRMSD = 0.04
@@ -117,7 +116,7 @@ def no_evidence(reason: str) -> Result:
 
 
 def beats_baselines(evidence: Evidence, limits: dict[str, float]) -> Result:
-    """Better than its own climatology in R or ubRMSD, worse in neither; likewise persistence where it is a rival.
+    """Better than its own climatology in R or ubRMSD, worse in neither; likewise persistence for a nowcast.
 
     A year holds too few independent pieces for a test of the mean over all stations; then the outcomes at the single
     stations, adjusted for their number, decide.
@@ -130,6 +129,8 @@ def beats_baselines(evidence: Evidence, limits: dict[str, float]) -> Result:
     if len(persistence):
         also, more, _ = _beaten(persistence, "persistence")
         passed, text = passed and also, f"{text}; {more}"
+    elif PERSISTENCE in evidence.notes:
+        passed, text = False, f"{text}; persistence: no evidence: {evidence.notes[PERSISTENCE]}"
     return Result(_number(figure), 0.0, passed, passed, f"at {evidence.headline[0]}, against {text}")
 
 

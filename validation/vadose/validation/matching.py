@@ -55,11 +55,11 @@ class Matched:
     flagged: Integers
     filled: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
-    def with_product(self, name: str, values: Floats) -> Matched:
-        """One more product, placed as ours."""
+    def with_product(self, name: str, values: Floats, placed: int = 0) -> Matched:
+        """One more product, placed as another, by its position; as ours unless said otherwise."""
         return replace(
             self, names=(*self.names, name), values=np.concatenate([self.values, values[None]]),
-            placed=(*self.placed, self.placed[0]),
+            placed=(*self.placed, self.placed[placed]),
         )  # fmt: skip
 
 

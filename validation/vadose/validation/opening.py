@@ -14,6 +14,7 @@ import numpy as np
 
 from vadose.common import UsageError, file_sha256
 from vadose.validation.audit import find_ledger
+from vadose.validation.baselines import nowcast_of
 from vadose.validation.cards import Card, load_card
 from vadose.validation.products import Product, open_product
 from vadose.validation.recipes import Recipe, load_recipe
@@ -58,9 +59,11 @@ def open_all(settings: Settings) -> Opened:
     prefer = recipe.target if recipe else None
     opened = {name: open_product(name, path, cards=cards, prefer=prefer) for name, path in settings.every_product}
     ours = opened[settings.product[0]]
+    ledger = find_ledger(ours.path, settings.models)
+    rivals = tuple(opened[name] for name, _ in settings.rivals)
     one = Suite(
-        product=ours, previous=opened[settings.previous[0]] if settings.previous else None,
-        rivals=tuple(opened[name] for name, _ in settings.rivals), ledger=find_ledger(ours.path, settings.models),
+        product=ours, previous=opened[settings.previous[0]] if settings.previous else None, rivals=rivals,
+        ledger=ledger, nowcast=nowcast_of(ours, rivals, ledger.split if ledger else "", prefer),
         options=settings.options, relations=tuple(relations({name: product.card for name, product in opened.items()})),
     )  # fmt: skip
     identity = {

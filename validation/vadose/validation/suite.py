@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from vadose.common import InputError, Progress, VadoseError, silent
-from vadose.statistics import other_years_climatology
 from vadose.validation import blocks
 from vadose.validation.audit import Ledger, global_index, seen, station_labels, upstream_labels
+from vadose.validation.baselines import BASELINES, Nowcast, with_baselines
 from vadose.validation.blocks import Block, Scores
 from vadose.validation.collocations import Members, reference_error, station_classes
 from vadose.validation.matching import CellSeries, Matched, match
@@ -32,9 +32,6 @@ Booleans = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.str_]
 Reader = Callable[[Reference], Mapping[str, CellSeries]]
 
-CLIMATOLOGY = "climatology"
-# Products that a run adds by itself: they are no data sets of their own.
-BASELINES = (CLIMATOLOGY,)
 REPRESENTATIVENESS = "representativeness"
 # References of more cells than this keep no rows of single cells; maps hold them.
 MANY_CELLS = 5000
@@ -55,6 +52,8 @@ class Suite:
         How to score.
     relations
         How the products and gridded references depend on each other.
+    nowcast
+        What our product had of its input, where it is made for the same day.
     """
 
     product: Product
@@ -63,6 +62,7 @@ class Suite:
     ledger: Ledger | None
     options: Options = field(default_factory=Options)
     relations: tuple[Relation, ...] = ()
+    nowcast: Nowcast | None = None
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -237,7 +237,7 @@ class _Reference:
             part, suite.products, read=series, allow_day_mismatch=options.allow_day_mismatch,
             empty_allowed=len(self.reference.table) > self.step,
         )  # fmt: skip
-        matched = _with_climatology(matched)
+        matched = with_baselines(matched, suite.nowcast)
         usable = (~matched.mismatch | options.allow_day_mismatch)[:, None]
         if "frozen" in part.daily:
             usable = usable & (part.daily["frozen"] != 1)
@@ -247,7 +247,7 @@ class _Reference:
         return Block(
             matched=matched, r=r, fresh=fresh, seen=_seen(self.labels)[rows], network=self.network.rows(rows),
             options=options, present=(*present, *rest), split=suite.split, thorough=self.thorough, singles=self.singles,
-            versions=(*(product.version for product in suite.products), suite.product.version),
+            versions=(*(product.version for product in suite.products), *[suite.product.version] * len(rest)),
         )  # fmt: skip
 
 
@@ -277,12 +277,6 @@ def _why_no_day(matched: Matched, usable: Booleans) -> str:
         return "all stations hold another day convention than the product"
     placed = int((matched.placed[0].row >= 0).sum())
     return f"{placed} of {len(matched.reference.table)} stations meet a cell with values"
-
-
-def _with_climatology(matched: Matched) -> Matched:
-    """Our product's own climatology of other years as one more rival, where it has other years."""
-    values = other_years_climatology(matched.values[0].astype(float)).astype(np.float32)
-    return matched.with_product(CLIMATOLOGY, values) if np.isfinite(values).any() else matched
 
 
 def _labels(suite: Suite, reference: Reference | MapReference) -> dict[str, Labels]:
