@@ -154,9 +154,10 @@ def test_days_without_any_daily_predictor_are_not_predicted(
 
 
 def test_attention_by_lag_sums_to_one(rainy_cube: Cube, models: dict[str, Model]) -> None:
-    weights = models["atlstm"].attention_by_lag(rainy_cube, slice(0, 100), slice(0, 20))  # type: ignore[attr-defined]
-    assert weights.shape == (15,)
-    assert weights.sum() == pytest.approx(1.0, abs=1e-6)
+    for name, lags in (("atlstm", 15), ("atlstm-window", 12)):
+        weights = models[name].attention(rainy_cube, slice(0, 100), slice(0, 20))  # type: ignore[attr-defined]
+        assert weights.shape == (100, 20, lags)
+        np.testing.assert_allclose(weights[lags:].sum(axis=-1), 1.0, rtol=1e-5)
 
 
 def test_a_typo_in_settings_names_the_nearest_key() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pydantic
 import safetensors.torch
 import torch
@@ -64,14 +63,19 @@ class RecurrentModel:
         mean, deviation, _ = predict_members([self], block)
         return gaussian(mean[0], deviation[0])
 
-    def attention_by_lag(self, cube: Cube, days: slice, cells: slice) -> npt.NDArray[np.float64]:
-        """Mean attention weight of each lag, (lag,), lag 0 first, over a stretch of days and cells."""
+    def attention(self, cube: Cube, days: slice, cells: slice) -> Floats | None:
+        """Attention weight of each lag, (time, cell, lag), lag 0 first; nothing where the network has no attention.
+
+        The network starts on the first of the days, so that the weights of the first `lag` days are NaN.
+        """
+        lags = self.network.shape.attention
+        if not lags:
+            return None
         daily = torch.from_numpy(self.encoder.daily(cube, days, cells))
         static = torch.from_numpy(self.encoder.static(cube, cells))
         with torch.inference_mode():
-            weights = self.network.attention(daily, static, self.network.start(static.shape[0]))
-        settled = weights[min(self.network.shape.attention, weights.shape[0] - 1) :]
-        return settled.mean(dim=(0, 1), dtype=torch.float64).flip(0).numpy()
+            weights = self.network.attention(daily, static, self.network.start(static.shape[0])).flip(2).numpy()
+        return np.concatenate([np.full_like(weights[: lags - 1], np.nan), weights[lags - 1 :]])
 
     def save(self, directory: Path) -> None:
         """Write `weights.safetensors` and `member.json`."""

@@ -174,24 +174,20 @@ class SequenceModel:
                     place[...] = values[: place.shape[0], : place.shape[1]]
         return outputs[wanted]
 
-    def attention_of(self, cube: Cube, days: npt.NDArray[np.int64], cells: npt.NDArray[np.int64]) -> Floats | None:
-        """Attention weights of single windows by lag, (window, lag), lag 0 first; nothing where there is no pooling.
-
-        `days` and `cells` are positions in the cube of the last day of each window and its cell.
-        """
+    def attention(self, cube: Cube, days: slice, cells: slice) -> Floats | None:
+        """Attention weight of each lag, (time, cell, lag), lag 0 first; nothing where the pooling has no weights."""
+        span = range(*days.indices(cube.days.size))
+        series, _ = windowed_series(self.encoder, cube, span, cells, self.past_days)
+        static = torch.from_numpy(self.encoder.static(cube, cells))
         parts = []
-        for cell in np.unique(cells):
-            part = slice(int(cell), int(cell) + 1)
-            series, _ = windowed_series(self.encoder, cube, range(cube.days.size), part, self.past_days)
-            chosen = days[cells == cell]
-            windows = np.stack([series[0, day : day + self.past_days + 1] for day in chosen])
-            static = np.repeat(self.encoder.static(cube, part), chosen.size, axis=0)
-            with torch.inference_mode():
-                weights = self.network.attention(torch.from_numpy(windows), torch.from_numpy(static))
-            if weights is None:
-                return None
-            parts.append(weights.flip(1).numpy())
-        return np.concatenate(parts)
+        with torch.inference_mode():
+            for first in range(len(span)):
+                window = torch.from_numpy(np.ascontiguousarray(series[:, first : first + self.past_days + 1]))
+                weights = self.network.attention(window, static)
+                if weights is None:
+                    return None
+                parts.append(weights.flip(1).numpy())
+        return np.stack(parts)
 
     def save(self, directory: Path) -> None:
         """Write `weights.safetensors` and `member.json`."""

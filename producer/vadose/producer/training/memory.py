@@ -15,8 +15,9 @@ import torch
 
 from vadose.common import Progress, silent, whole_file
 from vadose.producer.cube import Cube, open_cube
-from vadose.producer.methods import Inputs, method
+from vadose.producer.methods import Block, Inputs, Settings, method
 from vadose.producer.methods.recurrent import RecurrentModel, RecurrentSettings
+from vadose.producer.methods.sequence import SequenceModel, SequenceSettings
 from vadose.producer.training.curves import curve_row
 from vadose.producer.training.experiment import Experiment, limit_threads, workers
 from vadose.producer.training.scores import MINIMUM_VALUES, Truth
@@ -31,6 +32,8 @@ LENGTHS = (1, 2, 4, 8, 15, 30, 90, 365)
 LONG = 90
 STEPS = 1500
 LARGEST_BATCH = 1024
+# Days of all windows of a training step, at most.
+LARGEST_STEP = 1 << 15
 SPLIT = "P1"
 SEED = 0
 
@@ -50,7 +53,7 @@ class Point:
 
 def has_memory(name: str) -> bool:
     """Whether a method is a network whose memory can be limited."""
-    return issubclass(method(name).settings_type, RecurrentSettings)
+    return issubclass(method(name).settings_type, (RecurrentSettings, SequenceSettings))
 
 
 def all_points(plan: Experiment, name: str) -> list[Point]:
@@ -62,8 +65,10 @@ def all_points(plan: Experiment, name: str) -> list[Point]:
 def run_memory(plan: Experiment, name: str, *, processes: int, until: float, progress: Progress = silent) -> list[str]:
     """Train and predict the points that are missing; returns the names of those that are missing in the end."""
     waiting = [point for point in all_points(plan, name) if not point.done]
-    # Both long points come from one network, so they are one piece of work.
-    pieces = [[p] for p in waiting if p.days < LONG] + [[p for p in waiting if p.days >= LONG]]
+    # Both long points of a recurrent network come from one training, so they are one piece of work.
+    alone = [] if isinstance(plan.contender(name).checked, RecurrentSettings) else list(waiting)
+    alone = alone or [point for point in waiting if point.days < LONG]
+    pieces = [[point] for point in alone] + [[point for point in waiting if point not in alone]]
     with (
         progress.step("memory curve", len(waiting)) as bar,
         workers(processes) as pool,
@@ -84,11 +89,10 @@ def run_points(plan: Experiment, name: str, points: Sequence[Point], until: floa
     fold = make_folds(SPLIT, cube, plan.target)[0]
     inputs = Inputs({"main": cube}, plan.target, contender.predictors).hiding(fold.unseen())
     settings = contender.checked
-    assert isinstance(settings, RecurrentSettings), f"{name} has no memory to limit"
-    limited = limited_settings(settings, min(points[0].days, settings.training.window_days))
+    limited = limited_settings(settings, points[0].days)
     checkpoint = plan.folder / "checkpoints" / f"memory-{points[0].days}-{plan.key(name)}.safetensors"
     model = contender.chosen.fit(inputs, fold, limited, seed=SEED, checkpoint=checkpoint)
-    assert isinstance(model, RecurrentModel), f"{name} has no memory to limit"
+    assert isinstance(model, (RecurrentModel, SequenceModel)), f"{name} has no memory to limit"
     for point in points:
         mean = predict_limited(model, cube, fold, plan.target, point.days)
         with whole_file(point.path) as part:
@@ -97,9 +101,17 @@ def run_points(plan: Experiment, name: str, points: Sequence[Point], until: floa
     return len(points)
 
 
-def limited_settings(settings: RecurrentSettings, days: int) -> RecurrentSettings:
-    """Settings of the same network trained on windows of so many days; the loss counts on their last day if short."""
+def limited_settings(settings: Settings, days: int) -> Settings:
+    """Settings of the same network that sees so many days.
+
+    A recurrent network is trained on windows of so many days, of which the last counts if they are shorter than its
+    own; a network of windows gets the window, and as many windows a step as keep the days of a step within its own.
+    """
+    if isinstance(settings, SequenceSettings):
+        return _shorter_windows(settings, days)
+    assert isinstance(settings, RecurrentSettings), "a method without memory"
     loop = settings.training
+    days = min(days, loop.window_days)
     changes: dict[str, Any] = {"steps": min(loop.steps, STEPS)}
     if days < loop.window_days:
         batch = min(max(loop.batch * loop.window_days // days, loop.batch), LARGEST_BATCH)
@@ -110,11 +122,22 @@ def limited_settings(settings: RecurrentSettings, days: int) -> RecurrentSetting
     return settings.model_copy(update=update)
 
 
-def predict_limited(model: RecurrentModel, cube: Cube, fold: Fold, target: str, days: int) -> Floats:
+def _shorter_windows(settings: SequenceSettings, days: int) -> SequenceSettings:
+    loop = settings.training
+    batch = max(min(loop.batch, LARGEST_STEP // days), 1)
+    training = loop.model_copy(update={"steps": min(loop.steps, STEPS), "batch": batch})
+    return settings.model_copy(update={"sequence_days": days, "training": training})
+
+
+def predict_limited(model: RecurrentModel | SequenceModel, cube: Cube, fold: Fold, target: str, days: int) -> Floats:
     """Predictions of the test values from the last `days` days alone, (time, cell); NaN elsewhere."""
     wanted = fold.mask("test") & np.isfinite(cube.read(target))
-    result = np.full(wanted.shape, np.nan, np.float32)
     everything = slice(0, cube.index.size)
+    if isinstance(model, SequenceModel):
+        assert model.past_days == days - 1, "a network of other windows"
+        mean = model.predict(Block(cube, slice(0, cube.days.size), everything)).mean
+        return np.where(wanted, mean, np.float32(np.nan))
+    result = np.full(wanted.shape, np.nan, np.float32)
     daily = torch.from_numpy(model.encoder.daily(cube, slice(0, cube.days.size), everything))
     static = torch.from_numpy(model.encoder.static(cube, everything))
     with torch.inference_mode():

@@ -269,7 +269,7 @@ def _write(part: Path, ensemble: Ensemble, recipe: Recipe, settings: Settings, f
     }  # fmt: skip
     write_json(part / MODEL, card)
     write_text(part / "MODEL_CARD.md", model_card(card))
-    write_diagnostics(part / "diagnostics", ensemble, inputs.cube)
+    write_diagnostics(part / "diagnostics", ensemble, inputs.hiding(fold.unseen()).cube, inputs.target)
 
 
 def _ledger(fold: Fold, ensemble: Ensemble, inputs: Inputs) -> dict[str, Any]:

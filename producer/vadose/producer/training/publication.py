@@ -14,14 +14,15 @@ from typing import Any
 from vadose.common import write_json
 from vadose.producer.cube import open_cube
 from vadose.producer.training.curves import write_curves
+from vadose.producer.training.density import density_table
 from vadose.producer.training.experiment import Experiment, Job
 from vadose.producer.training.memory import all_points, memory_rows
-from vadose.producer.training.scores import cost_table, headline, read_truth, score_table, write_table
+from vadose.producer.training.scores import assembled, cost_table, headline, read_truth, score_table, write_table
 
 
 def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, product: str, version: str,
             command: str, curve: str, refused: Mapping[Job, str] | None = None) -> tuple[str, list[str]]:  # fmt: skip
-    """Write `scores.parquet`, `costs.parquet`, `memory.parquet` and `skill.json` into every folder.
+    """Write the parquet files `scores`, `costs`, `density` and `memory`, and `skill.json`, into every folder.
 
     `curve` is the method of the memory curve; `refused` are jobs that the cube does not allow. Returns the headline
     table as text, and what is unfinished.
@@ -31,7 +32,7 @@ def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, p
     jobs = [job for job in jobs if (job.method, job.split) not in reasons]
     table, partial = score_table(truth, plan, jobs, product=product, version=version)
     points = all_points(plan, curve)
-    costs = cost_table(plan, jobs)
+    costs, density = cost_table(plan, jobs), density_table(truth, assembled(truth, plan, jobs))
     facts = {
         "command": command, "commit": commit(), "date": last_change(plan.folder), "machine": machine(),
         "benchmark": benchmark(truth.cube.content_hash, plan, truth.values.shape[1]), "complete": not partial,
@@ -44,6 +45,7 @@ def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, p
         folder.mkdir(parents=True, exist_ok=True)
         write_table(folder / "scores.parquet", table)
         write_table(folder / "costs.parquet", costs)
+        write_table(folder / "density.parquet", density)
         write_curves(folder / "memory.parquet", memory_rows(truth, points))
         write_json(folder / "skill.json", facts)
     return headline(table), partial
