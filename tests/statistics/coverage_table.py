@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vadose.statistics.coverage import GOAL, LEAST_EFFECTIVE, coverage_rows
+from vadose.statistics.coverage import GOAL, LEAST_EFFECTIVE, SHORT_OF_GOAL, coverage_rows
 
 DAYS = (730, 1825, 3650)
 
@@ -27,6 +27,7 @@ def main(folder: Path, trials: int, command: str) -> None:
         "level": 0.95,
         "goal": list(GOAL),
         "goal_applies_from_n_eff": LEAST_EFFECTIVE,
+        "note": SHORT_OF_GOAL,
         "rows": len(table),
         "rows_with_goal": int(table["goal_applies"].sum()),
         "rows_met": int((table["goal_applies"] & table["met"]).sum()),

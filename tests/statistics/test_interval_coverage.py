@@ -3,11 +3,24 @@
 `python tests/statistics/coverage_table.py` runs the full one.
 """
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from vadose.statistics import Pairing, metric
-from vadose.statistics.coverage import GOAL, METRICS_TRIED, SERIES, Row, SeriesModel, coverage_rows, sample
+from vadose.statistics.coverage import (
+    GOAL,
+    METRICS_TRIED,
+    SERIES,
+    SHORT_OF_GOAL,
+    Row,
+    SeriesModel,
+    coverage_rows,
+    sample,
+)
 
 TRIALS = 200
 FAST = ("AR(1) 0.9", "AR(2) 1.6, -0.63", "white noise on a slow signal", "annual cycle in the difference, AR(1) 0.8",
@@ -75,3 +88,13 @@ def test_on_independent_days_all_models_agree() -> None:
 def test_the_other_models_know_autocorrelation(model: str, low: float) -> None:
     row = next(iter(coverage_rows(TRIALS, (1825,), [named("AR(1) 0.9")], metrics=("r",), intervals=(model,))))
     assert row.coverage > low
+
+
+def test_the_rows_that_the_page_names_are_those_that_lie_below_the_goal() -> None:
+    folder = Path(__file__).parents[2] / "site" / "data" / "skill"
+    table = pd.read_parquet(folder / "coverage.parquet")
+    short = table[table["goal_applies"] & (table["coverage"] < GOAL[0])]
+    assert set(short["days"]) == {730}
+    assert sorted(short["metric"]) == ["r", "r", "rho", "ubrmsd"]
+    assert set(short["series_model"]) == {"white noise on a slow signal", "white noise on one slow truth"}
+    assert json.loads((folder / "coverage.json").read_text())["note"] == SHORT_OF_GOAL

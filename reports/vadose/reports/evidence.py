@@ -39,6 +39,7 @@ def _coverage(trial: Experiment, renderer: Renderer) -> dict[str, Any]:
     goal = tuple(float(v) for v in trial.about.get("goal", (0.90, 0.97)))
     return {
         "about": about_rows(trial.about),
+        "note": str(trial.about.get("note", "")),
         "goal": [number(100 * v, 0) for v in goal],
         "level": number(100 * float(trial.about.get("level", 0.95)), 0),
         "met": count(finite(trial.about.get("rows_met"))),
