@@ -160,7 +160,7 @@ def _carried_on(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _candidates() -> npt.NDArray[np.float64]:
     grid = np.meshgrid(CAPACITIES, EXPONENTS, LEAKAGES, indexing="ij")
-    return np.log(np.stack([axis.ravel() for axis in grid], axis=1))
+    return np.asarray(np.log(np.stack([axis.ravel() for axis in grid], axis=1)), np.float64)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -54,7 +54,7 @@ class DctPlsModel:
     smoothing: float
     error: float
     facts: dict[str, Any] = field(default_factory=dict)
-    _filled: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[str, tuple[Cube, tuple[int, int], Floats]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def past_days(self) -> int:
@@ -73,10 +73,11 @@ class DctPlsModel:
 
     def _whole(self, cube: Cube, first: int, last: int) -> Floats:
         """Differences from the mean on the days from first to last, (time, cell), kept until other days are asked."""
-        key = (first, last)
-        if self._filled.get("cube") is not cube or self._filled.get("key") != key:
-            self._filled.update(cube=cube, key=key, values=self._blended(cube, first, last))
-        return np.asarray(self._filled["values"])
+        kept = self._kept.get("last")
+        if kept is None or kept[0] is not cube or kept[1] != (first, last):
+            kept = cube, (first, last), self._blended(cube, first, last)
+            self._kept["last"] = kept
+        return kept[2]
 
     def _blended(self, cube: Cube, first: int, last: int) -> Floats:
         """Windows that touch the days, each with weights that fall towards its inner borders."""
