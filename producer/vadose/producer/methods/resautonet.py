@@ -10,10 +10,16 @@ from vadose.producer.methods.base import Settings
 from vadose.producer.methods.rowmodel import AutoencoderMethod, AutoencoderSettings, RowTraining
 
 
-class ResAutoNetSettings(AutoencoderSettings):
-    """Settings of ResAutoNet; half of the narrowest level is dropped in training."""
+class ResAutoNetTraining(RowTraining):
+    """How ResAutoNet is trained: half of its narrowest level is dropped."""
 
-    training: RowTraining = pydantic.Field(default=RowTraining(dropout=0.5))
+    dropout: float = pydantic.Field(default=0.5, ge=0, lt=1)
+
+
+class ResAutoNetSettings(AutoencoderSettings):
+    """Settings of ResAutoNet."""
+
+    training: ResAutoNetTraining = ResAutoNetTraining()
 
 
 class ResAutoNet(AutoencoderMethod):

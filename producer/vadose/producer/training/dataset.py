@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 # Heavy-tailed predictors, seen as log(1 + value).
 LOGARITHMIC = frozenset({"precipitation"})
 # Class codes, seen as one channel a class that occurs in training.
-CLASSES = frozenset({"land_cover", "koeppen"})
+CLASSES = frozenset({"land_cover", "koeppen", "soil_class", "soil_texture"})
 CELLS_AT_ONCE = 4096
 # How far a predictor may lie outside its training range, as a share of that range.
 MARGIN = 0.1
