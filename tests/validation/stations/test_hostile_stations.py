@@ -102,23 +102,30 @@ def test_one_station_in_percent_stops_the_run_by_name(small: Path, tmp_path: Pat
         scores(small, tmp_path / "stations.nc", tmp_path / "out")
 
 
-def test_a_corrupted_station_file_is_in_the_funnel_and_nowhere_else(small: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "ismn"
+def ismn_files(folder: Path, names: tuple[str, ...]) -> Path:
+    """Hourly files of 200 days; the one called BAD lost the head of its header and its dates."""
     folder.mkdir()
     days = np.datetime64("2015-04-01T00", "h") + np.arange(24 * 200)
-    for name, lat in (("GOOD", 41.3), ("BAD", 41.6)):
-        rows = [
-            f"{str(hour).replace('-', '/').replace('T', ' ')}:00 {0.2 + k % 97 / 1000:.4f} G M"
-            for k, hour in enumerate(days)
-        ]
-        text = "\n".join([f"NET NET {name} {lat} -98.6 300 0.05 0.05 P", *rows])
-        (folder / f"NET_NET_{name}_sm_0.050000_0.050000_P_20150401_20151018.stm").write_text(
-            text if name == "GOOD" else text[60:].replace("2015/", "xx")
-        )
-    write_stations(read_stations([folder]), tmp_path / "stations.nc")
-    table = scores(small, tmp_path / "stations.nc", tmp_path / "run")
-    described = json.loads((tmp_path / "run" / "run.json").read_text())
-    lost = described["station_files"]["stations.nc"]["file_unreadable"]
+    stamps = [str(hour).replace("-", "/").replace("T", " ") for hour in days]
+    for number, name in enumerate(names):
+        values = 0.2 + np.random.default_rng(number).random(days.size) / 10
+        rows = [f"{stamp}:00 {value:.4f} G M" for stamp, value in zip(stamps, values, strict=True)]
+        text = "\n".join([f"NET NET {name} {41.1 + 0.3 * number:.1f} -98.6 300 0.05 0.05 P", *rows])
+        path = folder / f"NET_NET_{name}_sm_0.050000_0.050000_P_20150401_20151018.stm"
+        path.write_text(text[60:].replace("2015/", "xx") if name == "BAD" else text)
+    return folder
+
+
+def test_a_corrupted_station_file_is_in_the_funnel_and_nowhere_else(small: Path, tmp_path: Path) -> None:
+    names = ("ONE", "TWO", "THREE", "BAD")
+    tables, described = {}, {}
+    for case, files in (("good", names[:3]), ("bad", names)):
+        write_stations(read_stations([ismn_files(tmp_path / f"ismn-{case}", files)]), tmp_path / f"{case}.nc")
+        tables[case] = scores(small, tmp_path / f"{case}.nc", tmp_path / case)
+        described[case] = json.loads((tmp_path / case / "run.json").read_text())
+    lost = described["bad"]["station_files"]["bad.nc"]["file_unreadable"]
     assert [name.split("_")[2] for name in lost] == ["BAD"]
-    assert not table["stratum"].str.contains("BAD").any()
-    assert table["stratum"].str.contains("GOOD").any()
+    assert "file_unreadable" not in described["good"]["station_files"]["good.nc"]
+    assert described["bad"]["funnel"] == described["good"]["funnel"]
+    pd.testing.assert_frame_equal(tables["bad"], tables["good"])
+    assert {name for name in names if tables["bad"]["stratum"].str.contains(name).any()} == set(names[:3])
