@@ -15,7 +15,7 @@ from vadose.cli.main import run
 from vadose.producer import simulate
 from vadose.producer.cube import open_cube
 from vadose.producer.experiments import gapfilling
-from vadose.producer.experiments.gapfilling import Scene, distance_days, edge_steps, linear_in_time, score_rows
+from vadose.producer.experiments.gapfilling import Scene, distance_days, edge_steps, score_rows
 from vadose.producer.fusion.lattice import Lattice
 from vadose.producer.grids import Grid
 from vadose.producer.recipe import load_recipe
@@ -104,12 +104,19 @@ def test_gap_days_are_scored_and_what_was_run_is_kept(workspace: tuple[Path, Pat
         kept = {path: path.stat().st_mtime_ns for path in (folder / "runs" / "gapfilling").glob("*.safetensors")}
     assert {path.stat().st_mtime_ns for path in kept} == set(kept.values())
     scores = pd.read_parquet(tmp_path / "gapfilling_scores.parquet")
-    assert {"drcgan", "drcgan-l1-only", "land-model", "linear-in-time"} <= set(scores["method"])
+    assert {"drcgan", "drcgan-l1-only", "land-model", "linear-in-time", "dct-pls"} <= set(scores["method"])
     kept_days = scores[(scores["stratum"] == "observed") & (scores["metric"] == "rmse")].set_index("method")["value"]
     assert kept_days["drcgan"] == kept_days["linear-in-time"]
     assert kept_days["drcgan-observations-not-kept"] != kept_days["drcgan"]
     edges = pd.read_parquet(tmp_path / "gapfilling_edges.parquet").set_index("method")
     assert abs(edges.loc["drcgan", "truth_excess"]) < edges.loc["drcgan", "step_at_borders"]
+    curves = pd.read_parquet(tmp_path / "gapfilling_curves.parquet")
+    one = scores[(scores["metric"] == "ubrmsd") & (scores["reference"] == "truth") & (scores["method"] == "drcgan")]
+    expected = one[one["stratum"].isin(["1", "2", "3"])].set_index("stratum")["value"].dropna()
+    mine = curves[curves["series"] == "drcgan"].set_index("x")["y"]
+    assert all(mine[float(stratum)] == value for stratum, value in expected.items())
+    summary = pd.read_parquet(tmp_path / "gapfilling_summary.parquet")
+    assert summary["ubrmsd_truth"].is_monotonic_increasing
     told = json.loads((tmp_path / "gapfilling.json").read_text())
     assert told["partial"] == []
     assert "P6-swath against the truth: " in told["finding"]
@@ -122,23 +129,17 @@ def test_nothing_is_begun_after_the_hours_and_the_rest_is_named(
     gapfilling.main(folder, world, tmp_path, "command", hours=-1.0, splits=("P6-15d",), recipe_name=recipe)
     told = json.loads((tmp_path / "gapfilling.json").read_text())
     assert "drcgan under P6-15d" in told["partial"]
-    assert set(pd.read_parquet(tmp_path / "gapfilling_scores.parquet")["method"]) == {"land-model", "linear-in-time"}
+    assert set(pd.read_parquet(tmp_path / "gapfilling_scores.parquet")["method"]) == {"land-model"}
 
 
-def test_distance_and_lines_in_time_are_those_of_a_loop() -> None:
-    values = np.random.default_rng(0).random((40, 3)).astype("f4")
-    values[np.random.default_rng(1).random(values.shape) < 0.7] = np.nan
-    values[:, 2] = np.nan
-    seen = np.isfinite(values)
-    distance, lines = distance_days(seen), linear_in_time(values)
+def test_distance_is_that_of_a_loop() -> None:
+    seen = np.random.default_rng(1).random((40, 3)) < 0.3
+    seen[:, 2] = False
+    distance = distance_days(seen)
     for cell in range(2):
         days = np.flatnonzero(seen[:, cell])
-        expected = [np.abs(days - day).min() for day in range(40)]
-        assert distance[:, cell].tolist() == expected
-        series = pd.Series(values[:, cell].astype(float)).interpolate(limit_direction="both")
-        np.testing.assert_allclose(lines[:, cell], series, atol=1e-6)
+        assert distance[:, cell].tolist() == [np.abs(days - day).min() for day in range(40)]
     assert (distance[:, 2] > 10_000).all()
-    assert np.isnan(lines[:, 2]).all()
 
 
 def scene(days: int = 30) -> tuple[Lattice, Scene]:

@@ -39,10 +39,10 @@ RECIPE = "simulated-stsg-sm"
 # The splits and what runs under each, what matters most first.
 FUSIONS = ("drcgan", "drcgan-l1-only")
 ABLATIONS = ("drcgan-no-discriminator", "drcgan-no-cycle", "drcgan-no-later", "drcgan-no-same-day")
-FILLERS = ("land-model-matched", "climatology-anomaly", "dct-pls")
+FILLERS = ("land-model-matched", "linear-in-time", "climatology-anomaly", "dct-pls")
 SPLITS = ("P6-swath", "P6-15d", "P6-60d", "P6-winter")
 ABLATED = ("P6-swath", "P6-15d")
-LAND_MODEL, LINEAR, FREE = "land-model", "linear-in-time", "drcgan-observations-not-kept"
+LAND_MODEL, FREE = "land-model", "drcgan-observations-not-kept"
 DISTANCES: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 8), (9, 30), (31, 10_000))
 METRICS = ("rmse", "ubrmsd", "r", "bias")
 CELLS_AT_ONCE = 4096
@@ -107,6 +107,7 @@ def main(workspace: Path, world: Path, out: Path, command: str, hours: float = n
             rows += [{"method": name, "version": recipe.product.version, **row} for row in score_rows(scene, values)]
             steps.append({"method": name, "split": split, **edge_steps(lattice, scene, values)})
         costs += cost_rows(plan, split)
+    scores = tidy(rows)
     told = {
         "title": "Gap days on the simulated world",
         "question": "Is a fused value on a gap day better than the matched land model and interpolation in time, and "
@@ -114,10 +115,15 @@ def main(workspace: Path, world: Path, out: Path, command: str, hours: float = n
         "what": "Observations hidden in swaths, windows of 15 and 60 days and whole winters, in a simulated land of "
                 "0.25 degree; scored against the hidden observations and against the truth, by the distance to the "
                 "nearest visible observation. One seed. A step at a swath border is compared with the steps inside.",
-        "finding": finding(tidy(rows)), "partial": missing,
+        "finding": finding(scores), "partial": missing,
+        "figures": {"skill by distance": {
+            "x": "days to the nearest visible observation", "caption": "Median ubRMSD of hidden days against the truth",
+        }},
     }  # fmt: skip
-    tables = {"gapfilling_scores": tidy(rows), "gapfilling_edges": pd.DataFrame(steps),
-              "gapfilling_costs": pd.DataFrame(costs)}  # fmt: skip
+    tables = {
+        "gapfilling_summary": summary(scores), "gapfilling_curves": distance_curves(scores),
+        "gapfilling_scores": scores, "gapfilling_edges": pd.DataFrame(steps), "gapfilling_costs": pd.DataFrame(costs),
+    }  # fmt: skip
     publish(out, "gapfilling", told, tables, command)
 
 
@@ -154,9 +160,8 @@ def make_fields(plan: Experiment, cube: Cube, split: str, name: str, path: Path,
 
 
 def fields_of(plan: Experiment, cube: Cube, scene: Scene, land_model: str) -> Iterator[tuple[str, Floats]]:
-    """The land model, interpolation in time, and every filler that is there, with the observations of the day."""
+    """The land model as it is, and every filler that is there, with the observations of the day."""
     yield LAND_MODEL, cube.read(land_model)
-    yield LINEAR, linear_in_time(scene.visible)
     for name, arrays in stored(plan, scene.split):
         if name in FUSIONS[:1]:
             yield FREE, arrays["mean"]
@@ -187,17 +192,6 @@ def distance_days(seen: Mask) -> npt.NDArray[np.int64]:
     before = np.maximum.accumulate(np.where(seen, day, -(10**6)), axis=0)
     after = np.minimum.accumulate(np.where(seen, day, 10**6)[::-1], axis=0)[::-1]
     return np.asarray(np.minimum(day - before, after - day), np.int64)
-
-
-def linear_in_time(visible: Floats) -> Floats:
-    """Straight lines between observations of each cell, constant beyond the outermost, (time, cell)."""
-    result = np.full_like(visible, np.nan)
-    days = np.arange(len(visible))
-    for cell in range(visible.shape[1]):
-        there = np.isfinite(visible[:, cell])
-        if there.any():
-            result[:, cell] = np.interp(days, days[there], visible[there, cell])
-    return result
 
 
 def read_truth(world: Path, cube: Cube) -> Floats:
@@ -264,6 +258,29 @@ def cost_rows(plan: Experiment, split: str) -> list[dict[str, Any]]:
         rows.append({"method": name, "split": split, "seconds_train": train, "parameters": int(parameters),
                      "seconds_a_day": predict / len(arrays["mean"])})  # fmt: skip
     return rows
+
+
+def summary(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of hidden days against observations and truth, a row for each split and filler, best first."""
+    hidden = scores[(scores["stratum"] == "hidden") & scores["metric"].isin(METRICS[:3])]
+    column = hidden["metric"] + "_" + hidden["reference"]
+    wide = hidden.assign(column=column).pivot_table(index=["split", "method"], columns="column", values="value")
+    ordered = [f"{name}_{reference}" for reference in ("observation", "truth") for name in METRICS[:3]]
+    table = wide.reset_index()[["split", "method", *ordered]]
+    return table.sort_values(["split", "ubrmsd_truth"], kind="stable", ignore_index=True)
+
+
+def distance_curves(scores: pd.DataFrame) -> pd.DataFrame:
+    """Skill by the distance to the nearest visible observation, in the columns of `curves.parquet`."""
+    wanted = (scores["stratum_kind"] == "distance_days") & (scores["metric"] == "ubrmsd")
+    rows = scores[wanted & (scores["reference"] == "truth")].dropna(subset="value")
+    first = rows["stratum"].str.extract(r"^(\d+)", expand=False).astype(float)
+    unknown = np.full(len(rows), np.nan)
+    table = pd.DataFrame({
+        "figure": "skill by distance", "panel": rows["split"], "series": rows["method"], "x": first, "y": rows["value"],
+        "low": unknown, "high": unknown, "unit": "m3 m-3",
+    })  # fmt: skip
+    return table.sort_values(["panel", "series", "x"], ignore_index=True)
 
 
 def finding(scores: pd.DataFrame) -> str:
