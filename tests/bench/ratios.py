@@ -20,6 +20,7 @@ GOALS = {("prediction", "eager PyTorch"): 1.0, ("Transformer, 4 days", "eager Py
          ("Spearman", "loop over pytesmo"): 12.0, ("triple collocation", "loop over pytesmo"): 80.0,
          ("CDF matching", "loop over pytesmo"): 4.0, ("bootstrap of 1,000 draws", "pytesmo pearson_r"): 100.0,
          ("bootstrap of 1,000 draws", "pytesmo ubrmsd"): 100.0,
+         ("prediction of TsSMNet", "eager PyTorch"): 1.4, ("prediction of ResAutoNet", "eager PyTorch"): 1.0,
          ("temporal descriptors", "tsfresh"): 150.0,
          ("temporal descriptors, no sample entropy", "tsfresh"): 400.0}  # fmt: skip
 # Groups with a declared rate as their limit: name, and units of work a second.
@@ -32,10 +33,12 @@ LIMITS = {
 TITLES = {
     "validation of stations": "a whole validation of 1,000 stations, 4 products and ten years, readers included",
     "map": "a whole validation map against map of 24,000 cells, 3 products and ten years, readers included",
+    "prediction of TsSMNet": "a year of 128 cells, 45 features of which four change with the day, one thread",
+    "prediction of ResAutoNet": "a year of 128 cells, 45 features of which four change with the day, one thread",
     "temporal descriptors": "31 descriptors of series of 365 days, one thread",
     "temporal descriptors, no sample entropy": "30 descriptors of series of 365 days, one thread",
     "prediction": "an ensemble of five LSTMs over 4,096 cells and a year, cube reading and encoding included",
-    "Transformer, 4 days": "a Transformer on windows of 4 days, a year of 256 cells, reading and encoding included",
+    "Transformer, 4 days": "a Transformer on windows of 4 days, a year of 1,024 cells, reading and encoding included",
     "Transformer, 30 days": "a Transformer on windows of 30 days, a year of 256 cells, reading and encoding included",
     "Bi-LSTM, 30 days": "a Bi-LSTM on windows of 30 days, a year of 256 cells, reading and encoding included",
     "training": "steps of 64 windows of 90 days, LSTM with 128 hidden states",

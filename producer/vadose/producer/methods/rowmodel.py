@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +111,19 @@ class RowModel:
             deviation = np.where(known & np.isnan(mean), np.float32(self.facts["tuning_error"] * self.scale), deviation)
             mean = np.where(known, observed, mean)
         return Prediction(mean, deviation, np.where(np.isnan(mean), NO_VALID_INPUT, 0).astype(np.int16))
+
+    def curves(self) -> Iterator[tuple[str, str, float, float, str]]:
+        """How much the error grows when a feature is shuffled, and what decided against those that were left out."""
+        for k, (name, growth) in enumerate(self.facts["importance"].items()):
+            yield "feature importance", name, k, growth, "standard deviations"
+        for k, drop in enumerate(self.facts["dropped"]):
+            yield (
+                "features left out",
+                f"{drop['name']}: {drop['reason']} {drop['partner']}".strip(),
+                k,
+                drop["figure"],
+                "1",
+            )
 
     def _outputs(self, block: Block, days: range, cells: slice) -> Floats:
         """Mean and deviation (2, time, cell) of at most `CELLS_AT_ONCE` cells."""
