@@ -72,7 +72,7 @@ class Gaps:
         """Inner products of the yearly waves over the matched days, (series, waves, waves), never singular."""
         waves = _yearly_waves(self.mask.shape[1])
         first, second = np.triu_indices(len(waves))
-        upper = loops.along_waves(self.mask.astype(float), waves[first] * waves[second])
+        upper = loops.along_waves(self.mask, waves[first] * waves[second])
         out = np.empty((len(upper), len(waves), len(waves)))
         out[:, first, second] = out[:, second, first] = upper
         return out + 1e-9 * np.maximum(self.n, 1.0)[:, None, None] * np.eye(len(waves))

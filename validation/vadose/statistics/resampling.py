@@ -189,15 +189,14 @@ def bootstrap(
 def _calibration(psi: Floats, z: Singles, pairing: Pairing) -> tuple[float, float]:
     """Ratio of two standard errors of the mean z of all series, at least 1, and the degrees of freedom of the first."""
     n = pairing.moments.n
-    finite = np.asarray(np.isfinite(z).all(axis=1))
-    varies = np.asarray((psi != 0).any(axis=1))
-    known: npt.NDArray[np.bool_] = np.asarray((n > 0) & finite & varies)
+    known: npt.NDArray[np.bool_] = (n > 0) & np.isfinite(z.sum(axis=1)) & psi.any(axis=1)
     if not known.any():
         return 1.0, 1.0
-    present: npt.NDArray[np.bool_] = np.asarray(pairing.mask[known].any(axis=0))
-    mean = (psi[known] / n[known, None]).sum(axis=0) / known.sum() * present.sum()
+    share = known / known.sum()
+    present: npt.NDArray[np.bool_] = np.asarray((pairing.mask if known.all() else pairing.mask[known]).any(axis=0))
+    mean = (share / np.maximum(n, 1.0)) @ psi * present.sum()
     run = tail_model(np.where(present, mean, 0.0)[None], Gaps.of(present[None]))
-    ours = float(z[known].mean(axis=0).std())
+    ours = float((share.astype(np.float32) @ np.where(known[:, None], z, np.float32(0.0))).std())
     ratio = float(np.sqrt(run.variance[0])) / ours if ours > 0 and np.isfinite(run.variance[0]) else 1.0
     return max(1.0, ratio), float(np.nan_to_num(run.dof[0], nan=1.0))
 
