@@ -187,6 +187,13 @@ def test_killed_fit_goes_on_and_ends_with_the_same_weights(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_inner_split_without_the_product_still_gives_an_uncertainty(land: Inputs, fold: Fold) -> None:
+    hidden = land.cube.hiding("cci_sm", fold.mask("tune"))
+    few = {**SMALL, "epochs": 1}
+    model = fitted(replace(land, cubes={"main": hidden}), fold, shared=few)
+    assert 0 < model.correctors[0].uncertainty < 1
+
+
 def test_test_stations_do_not_change_the_fit(land: Inputs, fold: Fold, model: MlstmModel) -> None:
     target = land.cube.read(land.target).copy()
     target[fold.mask("test")] = 0.9

@@ -92,18 +92,21 @@ def fit_channels(names: tuple[str, ...], values: Floats, mask: Mask, *, where: s
     return Channels(names, np.array(low, np.float32), np.array(high, np.float32), tuple(gappy))
 
 
-def raw_values(cube: Cube, names: tuple[str, ...], days: slice, cells: slice) -> Floats:
-    """Variables as the channels are scaled from, (time, cell, name)."""
-    return np.stack([transformed(name, moisture(cube, name, days, cells)) for name in names], axis=-1)
+def raw_values(cube: Cube, names: tuple[str, ...], days: slice, cells: slice, *, transform: bool = True) -> Floats:
+    """Variables as the channels are scaled from, (time, cell, name); without `transform` precipitation in mm d-1."""
+    values = [moisture(cube, name, days, cells) for name in names]
+    return np.stack([transformed(*pair) for pair in zip(names, values, strict=True)] if transform else values, axis=-1)
 
 
-def raw_values_of(cube: Cube, names: tuple[str, ...], days: slice, chosen: Integers) -> Floats:
+def raw_values_of(
+    cube: Cube, names: tuple[str, ...], days: slice, chosen: Integers, *, transform: bool = True
+) -> Floats:
     """`raw_values` of some cells, ascending positions, which may lie far apart."""
     parts = []
     for cells in cell_slices(cube):
         mine = chosen[(chosen >= cells.start) & (chosen < cells.stop)]
         if mine.size:
-            parts.append(raw_values(cube, names, days, cells)[:, mine - cells.start])
+            parts.append(raw_values(cube, names, days, cells, transform=transform)[:, mine - cells.start])
     return np.concatenate(parts, axis=1)
 
 

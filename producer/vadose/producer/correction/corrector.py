@@ -206,7 +206,8 @@ def fit_corrector(lesson: Lesson, combination: str, reading: Reading, hyper: Hyp
         (wanted[1], lesson.tune & there), hyper, seed=seed + 1, fingerprint=f"{fingerprint}-{reading}",
         checkpoint=checkpoints[1], progress=progress, label=f"{lesson.name} {combination}, stage 2",
     )  # fmt: skip
-    mask = (lesson.tune if lesson.tune.any() else lesson.fit) & there
+    # The inner split of a small network may have no day with the product.
+    mask = lesson.tune & there if (lesson.tune & there).any() else lesson.fit & there
     error = corrected(product, second.run(lesson.raw[..., [0, *columns]], width), reading)[mask] - lesson.in_situ[mask]
     uncertainty = float(np.sqrt(np.mean(error.astype(np.float64) ** 2)))
     return Corrector(lesson.name, lesson.boxes, lesson.lat, lesson.lon, combination, reading, hyper.sequence, first,

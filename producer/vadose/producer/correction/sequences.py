@@ -25,7 +25,7 @@ HIDDEN = 100
 # Fixed shape of a stretch of a prediction, so that no byte depends on how much is asked for.
 CELLS_AT_ONCE = 128
 DAYS_AT_ONCE = 32
-CHECKS = 10
+CHECKS = 8
 
 
 class Hyper(pydantic.BaseModel):
