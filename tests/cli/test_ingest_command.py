@@ -163,12 +163,14 @@ def test_fetch_lists_files_and_sizes(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "34,554,053  bytes in 42 files" in capsys.readouterr().out
     assert run(["fetch", "simulated", "--list", "--workspace", str(tmp_path)]) == 0
     assert "smap_sm_am" in capsys.readouterr().out
+    assert run(["fetch", "simulated", "--world", "fine", "--list", "--workspace", str(tmp_path)]) == 0
+    assert "fine: 2015-04-01..2017-09-30" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
 
 def test_fetch_of_an_unknown_world_names_the_known_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fetch", "simulated", "--world", "mars", "--workspace", str(tmp_path)]) == 2
-    assert "no world named 'mars'; known: demo" in capsys.readouterr().err
+    assert "no world named 'mars'; known: demo, fine" in capsys.readouterr().err
     (tmp_path / "w.yaml").write_text("name: x\nboxx: 1\n")
     assert run(["fetch", "simulated", "--world", str(tmp_path / "w.yaml"), "--workspace", str(tmp_path)]) == 2
     assert "did you mean 'box'" in capsys.readouterr().err

@@ -18,7 +18,9 @@ SOURCES = ("simulated", "conus412")
 
 @click.command("fetch")
 @click.argument("source", type=click.Choice(SOURCES))
-@click.option("--world", default="demo", show_default=True, help="simulated: `demo`, or a YAML file with settings.")
+@click.option(
+    "--world", default="demo", show_default=True, help="simulated: `demo`, `fine`, or a YAML file with settings."
+)
 @click.option("--products", metavar="A,B|all", help="simulated: products to write; default: what the demo reads.")
 @click.option(
     "--base-url", metavar="URL", help="conus412: folder that holds CONUSv4f1/; default: its public repository."
@@ -78,18 +80,19 @@ def _simulated(common: Common, world: str, products: str | None, only_list: bool
     if only_list or common.dry_run:
         return common.emit("fetch", result, "\n".join([about, *chosen]))
     simulate.write_world(settings, folder, common.progress, products=chosen)
-    return common.emit("fetch", result, f"{about}, {len(chosen)} products\nnext: vadose ingest simulated-atlstm")
+    recipe = "simulated-glass-avhrr" if settings is simulate.FINE else "simulated-atlstm"
+    return common.emit("fetch", result, f"{about}, {len(chosen)} products\nnext: vadose ingest {recipe}")
 
 
 def _settings(world: str) -> Settings:
-    """The world called `demo`, or the one whose settings a YAML file states."""
-    from vadose.producer.simulate import DEMO, Settings
+    """A known world by its name, or the one whose settings a YAML file states."""
+    from vadose.producer.simulate import WORLDS, Settings
 
-    if world == DEMO.name:
-        return DEMO
+    if world in WORLDS:
+        return WORLDS[world]
     path = Path(world)
     if path.suffix not in {".yaml", ".yml"}:
-        raise UsageError(f"no world named {world!r}; known: {DEMO.name}", next="name a YAML file with settings")
+        raise UsageError(f"no world named {world!r}; known: {', '.join(WORLDS)}", next="name a YAML file with settings")
     import pydantic
     import yaml
 

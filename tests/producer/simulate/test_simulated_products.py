@@ -163,3 +163,12 @@ def test_footprint_grid_is_a_window_of_the_global_grid(radiometer: Observed) -> 
 def test_unknown_product_is_refused_with_the_known_ones(small_world: World) -> None:
     with pytest.raises(UsageError, match="no product 'smop'; known: smap_sm_am"):
         simulate.observe(small_world, "smop")
+
+
+def test_leaves_darken_the_visible_and_brighten_the_near_infrared(small_world: World) -> None:
+    names = ("albedo_visible", "albedo", "albedo_near_infrared")
+    visible, broad, infrared = (layer(simulate.observe(small_world, name), name).mean(axis=0) for name in names)
+    greenness = small_world.land.greenness.mean(axis=0)
+    assert np.corrcoef(visible / broad, greenness)[0, 1] < -0.6
+    assert np.corrcoef(infrared / broad, greenness)[0, 1] > 0.6
+    assert (visible < infrared).mean() > 0.95

@@ -3,7 +3,7 @@
 from vadose.producer.simulate.files import DEMO_PRODUCTS, write_world
 from vadose.producer.simulate.observed import Observed
 from vadose.producer.simulate.products import PRODUCTS, observe
-from vadose.producer.simulate.settings import DEMO, Climate, Errors, MoistureError, Network, Settings
+from vadose.producer.simulate.settings import DEMO, FINE, WORLDS, Climate, Errors, MoistureError, Network, Settings
 from vadose.producer.simulate.simulation import World
 from vadose.producer.simulate.simulation import make_world as world
 from vadose.producer.simulate.smap_native import write_smap
@@ -11,7 +11,9 @@ from vadose.producer.simulate.smap_native import write_smap
 __all__ = [
     "DEMO",
     "DEMO_PRODUCTS",
+    "FINE",
     "PRODUCTS",
+    "WORLDS",
     "Climate",
     "Errors",
     "MoistureError",

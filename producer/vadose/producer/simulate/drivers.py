@@ -81,12 +81,27 @@ def observe_all_weather_temperature(world: World) -> Observed:
 
 def observe_albedo(world: World) -> Observed:
     """Albedo without gaps: the mean of the last days, with noise."""
-    truth = world.land.albedo.astype(np.float64)
+    return _albedo(world, "albedo", world.land.albedo.astype(np.float64))
+
+
+def observe_visible_albedo(world: World) -> Observed:
+    """Albedo of visible light: leaves take most of it."""
+    green = vegetation_cover(world.land.greenness.astype(np.float64))
+    return _albedo(world, "albedo_visible", world.land.albedo * (0.85 - 0.5 * green))
+
+
+def observe_near_infrared_albedo(world: World) -> Observed:
+    """Albedo of the near infrared: leaves throw most of it back."""
+    green = vegetation_cover(world.land.greenness.astype(np.float64))
+    return _albedo(world, "albedo_near_infrared", world.land.albedo * (1.15 + 0.5 * green))
+
+
+def _albedo(world: World, name: str, truth: npt.NDArray[np.float64]) -> Observed:
     total = np.cumsum(truth, axis=0)
     total[ALBEDO_DAYS:] -= total[:-ALBEDO_DAYS].copy()
     mean = total / np.minimum(np.arange(1, truth.shape[0] + 1), ALBEDO_DAYS)[:, None]
-    value = mean + world.settings.errors.albedo * _noise(world, "albedo.error", 30.0, 3.0)
-    return daily(world, "albedo", np.clip(value, 0.02, 0.95), sensors=("simulated optical imager",))
+    value = mean + world.settings.errors.albedo * _noise(world, f"{name}.error", 30.0, 3.0)
+    return daily(world, name, np.clip(value, 0.02, 0.95), sensors=("simulated optical imager",))
 
 
 def observe_evapotranspiration(world: World) -> Observed:

@@ -22,6 +22,8 @@ PRODUCTS: dict[str, Callable[[World], Observed]] = {
     "land_surface_temperature": drivers.observe_surface_temperature,
     "land_surface_temperature_all_weather": drivers.observe_all_weather_temperature,
     "albedo": drivers.observe_albedo,
+    "albedo_visible": drivers.observe_visible_albedo,
+    "albedo_near_infrared": drivers.observe_near_infrared_albedo,
     "evapotranspiration": drivers.observe_evapotranspiration,
     "soil_temperature": drivers.observe_soil_temperature,
     "snow_water_equivalent": drivers.observe_snow,

@@ -122,3 +122,14 @@ class Settings(_Strict):
 
 # An invented land in the middle of the North Atlantic, where no real value can be mistaken for it.
 DEMO = Settings(name="demo", box=(-46.0, 36.0, -34.0, 48.0), start=date(2015, 4, 1), end=date(2020, 12, 31), seed=412)
+
+# Four degrees of the same land at 0.05 degrees, 6,400 cells.
+FINE = Settings(
+    name="fine",
+    box=(-42.0, 40.0, -38.0, 44.0),
+    token="0P05DEG",  # noqa: S106
+    start=date(2015, 4, 1),
+    end=date(2017, 9, 30),
+    seed=412,
+)
+WORLDS = {known.name: known for known in (DEMO, FINE)}
