@@ -57,6 +57,7 @@ VARIABLES: tuple[Variable, ...] = (
     _soil_moisture("smap_sm_am", "SMAP radiometer soil moisture, 0-5 cm, at 06:00 local solar time"),
     _soil_moisture("smap_sm_pm", "SMAP radiometer soil moisture, 0-5 cm, at 18:00 local solar time"),
     _soil_moisture("cci_sm", "ESA CCI soil moisture, combined"),
+    _soil_moisture("glass_sm", "GLASS-MODIS soil moisture, 0-5 cm"),
     _soil_moisture("noah_sm", "GLDAS-Noah soil moisture, 0-10 cm"),
     _soil_moisture("noah_sm_layer2", "GLDAS-Noah soil moisture, 10-40 cm"),
     # Packing makes small negative values real in ERA5.
