@@ -27,12 +27,17 @@ def recipe_inputs(recipe: Recipe, workspace: Path) -> Inputs:
         Where a cube or a station dataset is not there, or no station has a value in the cube.
     """
     others = {part: open_cube(cube_path(workspace, name)) for part, name in recipe.other_cubes.items()}
-    stations = {part: _stations(workspace, name) for part, name in recipe.stations.items()}
+    stations = station_files(recipe, workspace)
     cube = open_cube(cube_path(workspace, recipe.cube))
     if recipe.target == IN_SITU:
         cube = with_stations(cube, stations, recipe.product.day)
     cubes: dict[str, Cube] = {"main": cube, **others}
     return Inputs(cubes, recipe.target, recipe.predictors, stations, day=recipe.product.day)
+
+
+def station_files(recipe: Recipe, workspace: Path) -> dict[str, Path]:
+    """The station datasets of a recipe, by the part that they play."""
+    return {part: _stations(workspace, name) for part, name in recipe.stations.items()}
 
 
 def with_stations(cube: Cube, stations: Mapping[str, Path], day: Day) -> Cube:
