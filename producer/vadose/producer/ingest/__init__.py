@@ -17,6 +17,7 @@ INGESTERS: tuple[Ingester, ...] = (
     gldas.INGESTER,
     era5.INGESTER,
     simulated.INGESTER,
+    simulated.DAYFILES,
 )
 
 

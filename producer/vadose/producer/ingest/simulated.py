@@ -25,6 +25,8 @@ Days = npt.NDArray[np.datetime64]
 
 # Granules mask frozen ground and snow by these, whether or not the model sees them.
 ALWAYS = ("soil_temperature", "snow_water_equivalent")
+# Cells of a cube are those where this map has a value.
+LAND = "land_fraction"
 STATIC = "static"
 STATIC_FILE = "static_maps.nc"
 DEFAULT_WORLD = "demo"
@@ -73,23 +75,33 @@ def ingest(recipe: Recipe, native_folder: Path, cube_path: Path, progress: Progr
     write(order, progress)
 
 
-def product_folders(order: Order) -> tuple[Path, ...]:
-    """The folders that `write` reads, the static one last."""
-    folder = world_folder(order.files[0], dict(order.options))
+def product_folders(order: Order, folder: Path) -> tuple[Path, ...]:
+    """The folders below `folder` that an order needs, the static one last."""
     names = [name for name in _wanted(order, folder) if not VOCABULARY[name].static]
     missing = [name for name in names if not (folder / name / "card.yaml").exists()]
     if missing:
         raise InputError(
-            f"the simulated world lacks {', '.join(missing)}",
+            f"the folder lacks {', '.join(missing)}",
             where=str(folder),
-            next="vadose fetch simulated, with these products",
+            why="a product is a folder of its name with a card.yaml",
+            next="vadose build RECIPE --check-inputs lists all that is missing",
         )
     return (*(folder / name for name in names), folder / STATIC)
 
 
 def write(order: Order, progress: Progress) -> None:
-    """Make the cube of an order; the contract of `Ingester.write`."""
-    folders = product_folders(order)
+    """Make the cube of an order from a simulated world; the contract of `Ingester.write`."""
+    write_products(order, progress, world_folder(order.files[0], dict(order.options)))
+
+
+def write_files(order: Order, progress: Progress) -> None:
+    """Make the cube of an order from product folders in the layout of a simulated world."""
+    write_products(order, progress, order.files[0])
+
+
+def write_products(order: Order, progress: Progress, folder: Path) -> None:
+    """Make the cube of an order from the product folders below `folder`."""
+    folders = product_folders(order, folder)
     world = folders[-1].parent
     static_file = folders[-1] / STATIC_FILE
     grid, index = _cells(static_file, order.grid)
@@ -135,8 +147,8 @@ def _wanted(order: Order, folder: Path) -> list[str]:
 def _cells(static_file: Path, wanted: Grid | None) -> tuple[Grid, npt.NDArray[np.int64]]:
     """The grid of the cube and the flat index of its land cells."""
     with open_netcdf(static_file) as dataset:
-        require(dataset.variables, "land_fraction", static_file)
-        field = dataset.variables["land_fraction"]
+        require(dataset.variables, LAND, static_file)
+        field = dataset.variables[LAND]
         land = np.ma.filled(np.ma.asarray(field[:]).astype(float), np.nan)
         lat, lon = np.asarray(dataset.variables["lat"][:]), np.asarray(dataset.variables["lon"][:])
     if wanted is None:
@@ -226,8 +238,9 @@ def _add_static(writer: CubeWriter, order: Order, path: Path, lat: npt.NDArray[A
 
 
 def _source(writer: CubeWriter, world: Path, name: str, card: Card, count: int, size: int, digest: str) -> None:
+    kind = "simulated" if (world / "world.json").exists() else "dayfiles"
     writer.source(
-        name=f"simulated/{world.name}/{name}",
+        name=f"{kind}/{world.name}/{name}",
         bytes=size,
         sha256=digest,
         producer=card.producer,
@@ -246,5 +259,15 @@ INGESTER = Ingester(
     options={"world": "name of the world", "also": "further variables to read"},
     from_files=False,
     # All products have an underscore in their file names; the truth has none.
+    watched="*_*.nc",
+)
+
+DAYFILES = Ingester(
+    name="dayfiles",
+    summary="NetCDF files of one day or composite each, <variable>/<year>/*_YYYYMMDD.nc, with product cards",
+    write=write_files,
+    origin=Origin("see the product cards", "see the product cards", "see the product cards"),
+    options={"also": "further variables to read"},
+    from_files=False,
     watched="*_*.nc",
 )
