@@ -13,12 +13,17 @@ from vadose.common import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from vadose.producer.ingest.readiness import InputState
+    from vadose.producer.recipe import Recipe
+
 
 @click.command("build")
 @click.argument("recipe_name", metavar="[RECIPE]", required=False)
 @click.option("--days", metavar="A..B", help="First and last UTC day; default: the whole record.")
 @click.option("--force", metavar="A..B", help="Write these days again even if they are there.")
-@click.option("--check-inputs", is_flag=True, help="Only find what is missing, before the first hour is spent.")
+@click.option(
+    "--check-inputs", is_flag=True, help="List every input, what is there and what is missing; exit 3 if any."
+)
 @click.option("--template", is_flag=True, help="Print a commented recipe.")
 @common_options
 def command(
@@ -44,6 +49,8 @@ def command(
     if recipe_name is None:
         raise UsageError("no recipe named", next="vadose build RECIPE")
     recipe = load_recipe(recipe_name)
+    if check_inputs:
+        return _check_inputs(common, recipe)
     cube = open_cube(common.workspace / "cubes" / f"{recipe.cube}.zarr")
     models = common.workspace / "models" / recipe.recipe
     model = load_model(models, recipe.predictors)
@@ -51,7 +58,7 @@ def command(
     directory = common.workspace / "releases" / recipe.product.id / f"v{recipe.product.version}"
     wanted = wanted_days(recipe, span(days) if days else None)
     result: dict[str, Any] = {"directory": str(directory), "days": int(wanted.size)}
-    if check_inputs or common.dry_run:
+    if common.dry_run:
         origin = identity(recipe, provenance_texts(recipe, cube, models))
         left = sum(not is_current(directory, recipe, origin, day) for day in wanted)
         without = int(((wanted < cube.days[0]) | (wanted > cube.days[-1])).sum())
@@ -64,6 +71,30 @@ def command(
     result |= {"written": built.written, "kept": built.kept, "bytes": _size(directory)}
     table = f"{directory}: {built.written} granules written, {built.kept} were there ({_size(directory) / 1e6:.1f} MB)"
     return common.emit("build", result, table)
+
+
+def _check_inputs(common: Common, recipe: Recipe) -> int:
+    """Every input of the recipe, what is there and what is missing; exit 3 if anything is."""
+    from dataclasses import asdict
+
+    from vadose.producer.ingest import ingester
+    from vadose.producer.ingest.readiness import input_states
+
+    states = input_states(recipe, ingester, common.workspace)
+    missing = [state.name for state in states if state.missing]
+    lines = [line for state in states for line in _input_lines(state, common.workspace)]
+    lines.append(f"{recipe.recipe}: {len(missing)} of {len(states)} inputs are missing or incomplete")
+    result = {"recipe": recipe.recipe, "inputs": [asdict(state) for state in states], "missing": missing}
+    return common.emit("build", result, "\n".join(lines), 3 if missing else 0)
+
+
+def _input_lines(state: InputState, workspace: Path) -> list[str]:
+    """An input in one line, and what is missing of it in a second one."""
+    units = f" [{state.units}]" if state.units else ""
+    place = state.expected.replace(f"{workspace}/", "", 1)
+    first = f"{'missing' if state.missing else 'there':<8}{state.name + units:<52} {state.reader:<10}"
+    first += f" {state.files:>6,} files  {state.days:<42} {place}"
+    return [first.rstrip(), *([f"{'':<8}{state.missing}"] if state.missing else [])]
 
 
 def span(text: str) -> np.ndarray:

@@ -114,6 +114,8 @@ class Ingester:
     source
         Opens the files of an order day by day, so that several readers can fill one cube; None where a reader only
         makes whole cubes.
+    gives
+        Variables of the vocabulary that it can give; empty where the files decide.
     options
         Options of an order that the reader knows, with what they mean.
     from_files
@@ -127,6 +129,7 @@ class Ingester:
     write: Callable[[Order, Progress], None]
     origin: Origin
     source: Callable[[Order], Source] | None = None
+    gives: Collection[str] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     from_files: bool = True
     watched: str = "*"

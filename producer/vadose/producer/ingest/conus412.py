@@ -300,4 +300,5 @@ INGESTER = Ingester(
     summary="SMAP, NLDAS-2 forcing and soil of 412 cells over the conterminous United States (NetCDF or CSV)",
     write=ingest,
     origin=ORIGIN,
+    gives=tuple(name for _, name, _ in (*DAILY, *STATIC)),
 )

@@ -117,6 +117,7 @@ INGESTER = Ingester(
     write=ingest,
     origin=ORIGIN,
     source=Era5Source,
+    gives=tuple(FIELDS),
     options={
         "steps": "time steps that a day needs, default as many as the fullest day has",
         "mask": "file with the land-sea mask `lsm` or `land` on the same grid",

@@ -48,5 +48,6 @@ INGESTER = Ingester(
     write=ingest,
     origin=ORIGIN,
     source=open_source,
+    gives=tuple(FIELDS),
     options={"steps": f"time steps that a day needs, default {STEPS_A_DAY}"},
 )

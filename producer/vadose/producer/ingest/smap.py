@@ -249,5 +249,6 @@ INGESTER = Ingester(
     write=ingest,
     origin=ORIGIN,
     source=SmapSource,
+    gives=tuple(FIELDS),
     options={"permissive": "keep every successful retrieval, not only the recommended ones"},
 )
