@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 
 from vadose.producer.correction.interpretation import drawn, scores, windows
-from vadose.producer.experiments.correction_tables import KEY, METRICS, OURS, differences, final_table, verdict
+from vadose.producer.experiments.correction_tables import (
+    KEY,
+    METRICS,
+    OURS,
+    differences,
+    final_table,
+    finding,
+    summary,
+    verdict,
+)
 
 
 def frame(ours: float, cells: int = 12) -> pd.DataFrame:
@@ -33,6 +42,18 @@ def test_an_interval_that_holds_zero_is_no_difference() -> None:
     assert verdict(-0.1, 0.2, greater_is_better=True) == "no different"
     assert verdict(0.1, 0.2, greater_is_better=True) == "better"
     assert verdict(0.1, 0.2, greater_is_better=False) == "worse"
+
+
+def test_summary_says_how_far_each_is_from_the_original() -> None:
+    scored = frame(-0.02)
+    table = summary(scored).set_index("contender")
+    wide = scored.pivot(index="cell", columns="contender", values="rmse")
+    assert table.loc[OURS, "rmse_less_original"] == (wide[OURS] - wide["original"]).median()
+    assert table.loc[OURS, "ci_low"] < table.loc[OURS, "rmse_less_original"] < table.loc[OURS, "ci_high"] < 0
+    assert table.loc[OURS, "rmse"] == wide[OURS].median()
+    assert np.isnan(table.loc["original", "rmse_less_original"])
+    words = finding(summary(scored))
+    assert f"{OURS} {wide[OURS].median():.4f} ({table.loc[OURS, 'rmse_less_original']:+.4f} [" in words
 
 
 def test_final_table_holds_the_median_error_of_each_network() -> None:

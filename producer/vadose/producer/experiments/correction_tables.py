@@ -16,9 +16,9 @@ import safetensors.numpy
 from vadose.common import InputError, read_json
 from vadose.producer.correction.corrector import fit_first
 from vadose.producer.correction.densities import density_rows
-from vadose.producer.correction.folds import CHRONOLOGICAL, chronological
-from vadose.producer.correction.interpretation import attribution_rows, correlation_facts, scores
-from vadose.producer.experiments import correction as run
+from vadose.producer.correction.folds import chronological
+from vadose.producer.correction.interpretation import attribution_rows, correlation_facts, scores, training_rows
+from vadose.producer.experiments import correction_fits as run
 from vadose.producer.experiments.tables import publish
 from vadose.producer.methods import Inputs
 from vadose.producer.methods.mlstm import COMBINATIONS, PAPER, MlstmSettings, lessons, owners
@@ -32,6 +32,7 @@ COMPARED = ("rmse", "ubrmsd", "r")
 OURS = "mlstm-FPLE"
 BEST = "mlstm-best"
 ORIGINAL = "original"
+OTHERS = ("mlstm-FPLE-direct", "mlstm-FPLE-by-network", *(f"mlstm-FPLE-seed-{seed}" for seed in run.SEEDS))
 REPLICATES = 2000
 SAME = "no different"
 KEY = ["split", "product", "contender", "network", "cell", "reference"]
@@ -53,7 +54,7 @@ def read_results(workspace: Path) -> Results:
     stations = read_stations(inputs.stations.values(), inputs.cube, inputs.day)
     names = np.array(sorted(set(stations.network)))
     references = {"stations": inputs.cube.read(inputs.target), "truth": truth(workspace, inputs)}
-    return Results(inputs, workspace / "runs" / "correction", references,
+    return Results(inputs, run.results(workspace), references,
                    names[owners(stations, inputs.cube.index.size)])  # fmt: skip
 
 
@@ -101,10 +102,10 @@ def contenders(found: Results, split: str, product: str) -> dict[str, Floats]:
     ours, folds = together(found, split, product, OURS)
     if ours is None:
         return {}
-    names = [*run.BASELINES, *(f"mlstm-{one}" for one in COMBINATIONS), "mlstm-FPLE-direct", "mlstm-FPLE-by-network"]
+    names = [*run.BASELINES, *(f"mlstm-{one}" for one in COMBINATIONS), *OTHERS]
     several = {name: together(found, split, product, name) for name in names} | {BEST: best(found, split, product)}
     whole = {name: values for name, (values, count) in several.items() if values is not None and count == folds}
-    original = run.product_values(found.inputs, product)
+    original = found.inputs.cube.read(product)
     whole = {ORIGINAL: np.where(np.isfinite(ours), original, np.float32(np.nan)), **whole}
     common = np.logical_and.reduce([np.isfinite(values) for values in whole.values()])
     return {name: np.where(common, values, np.float32(np.nan)) for name, values in whole.items()}
@@ -127,33 +128,42 @@ def cell_scores(found: Results) -> pd.DataFrame:
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Medians over the cells."""
-    keys = ["split", "product", "contender", "reference"]
-    grouped = frame.groupby(keys, sort=False)
-    table = grouped[list(METRICS)].median()
-    return table.assign(cells=grouped.size()).reset_index()
+    """Medians over the cells, and the median difference in RMSE to the original product with its 95 % interval."""
+    rows = []
+    for (split, product, contender, reference), part in frame.groupby(KEY[:3] + KEY[-1:], sort=False):
+        row = {"split": split, "product": product, "contender": contender, "reference": reference,
+               **part[list(METRICS)].median(), "cells": len(part)}  # fmt: skip
+        there = (frame["split"] == split) & (frame["product"] == product) & (frame["reference"] == reference)
+        original = frame[there & (frame["contender"] == ORIGINAL)]
+        if contender != ORIGINAL:
+            row |= difference(part, original, "rmse", "rmse_less_original")
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def differences(frame: pd.DataFrame) -> pd.DataFrame:
-    """Median difference over the cells of the correction less each other contender, with 95 % intervals.
-
-    Whole cells are drawn again; a row says `better` or `worse` where the interval leaves zero out.
-    """
+    """The correction with all drivers less each simpler method and the other reading."""
     rows = []
-    generator = np.random.default_rng(412)
     for (split, product, reference), part in frame.groupby(["split", "product", "reference"], sort=False):
-        wide = part.pivot(index="cell", columns="contender", values=list(COMPARED))
-        for other in [name for name in wide["rmse"].columns if name != OURS]:
-            for name in COMPARED:
-                delta = (wide[name][OURS] - wide[name][other]).dropna().to_numpy()
-                drawn = np.median(generator.choice(delta, (REPLICATES, delta.size)), axis=1)
-                low, high = (float(limit) for limit in np.quantile(drawn, [0.025, 0.975]))
-                rows.append({
-                    "split": split, "product": product, "reference": reference, "contender": OURS, "against": other,
-                    "metric": name, "difference": float(np.median(delta)), "ci_low": low, "ci_high": high,
-                    "cells": delta.size, "verdict": verdict(low, high, greater_is_better=name == "r"),
-                })  # fmt: skip
+        for other in [ORIGINAL, *run.BASELINES, OTHERS[0]]:
+            if other in set(part["contender"]):
+                ours, theirs = (part[part["contender"] == name] for name in (OURS, other))
+                rows += [{"split": split, "product": product, "reference": reference, "contender": OURS,
+                          "against": other, "metric": name, **difference(ours, theirs, name, "difference")}
+                         for name in COMPARED]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def difference(ours: pd.DataFrame, theirs: pd.DataFrame, name: str, title: str) -> dict[str, Any]:
+    """Median difference of a metric over the cells that both have, with its 95 % interval and what it says.
+
+    Whole cells are drawn again.
+    """
+    delta = (ours.set_index("cell")[name] - theirs.set_index("cell")[name]).dropna().to_numpy()
+    drawn = np.median(np.random.default_rng(412).choice(delta, (REPLICATES, delta.size)), axis=1)
+    low, high = (float(limit) for limit in np.quantile(drawn, [0.025, 0.975]))
+    return {title: float(np.median(delta)), "ci_low": low, "ci_high": high, "cells": delta.size,
+            "verdict": verdict(low, high, greater_is_better=name == "r")}  # fmt: skip
 
 
 def verdict(low: float, high: float, *, greater_is_better: bool) -> str:
@@ -223,16 +233,23 @@ def series(found: Results) -> list[dict[str, Any]]:
 
 
 def interpretation(found: Results) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """Attributions of stage 1, fitted on the split by time, and correlations of drivers with the stations."""
+    """Attributions and training of stage 1 on the split by time, and correlations of drivers with the stations.
+
+    One stage 1 for all networks of stations, and one for each.
+    """
     inputs = found.inputs
     fold = chronological(inputs.cube, inputs.target, run.SEQUENCE)
     seen = inputs.hiding(fold.unseen())
-    pooled = lessons(seen, fold, MlstmSettings(product=run.PRODUCTS[0], pooled=True, shared=run.HYPER))[0]
-    stage = fit_first(pooled, "FPLE", run.HYPER, seed=run.SEED, fingerprint="experiment")
-    rows = attribution_rows(stage, pooled, "FPLE", run.SEQUENCE, seed=run.SEED)
-    every = [pooled, *lessons(seen, fold, MlstmSettings(product=run.PRODUCTS[0], shared=run.HYPER))]
-    facts = pd.DataFrame([row for lesson in every for row in correlation_facts(lesson)])
-    return rows, facts.pivot(index="row", columns="column", values="value").rename_axis("network").reset_index()
+    settings = MlstmSettings(product=run.PRODUCTS[0], pooled=True, shared=run.HYPER)
+    several = [*lessons(seen, fold, settings), *lessons(seen, fold, settings.model_copy(update={"pooled": False}))]
+    rows: list[dict[str, Any]] = []
+    for lesson in several:
+        stage = fit_first(lesson, "FPLE", run.HYPER, seed=run.SEED, fingerprint="experiment")
+        rows += attribution_rows(stage, lesson, "FPLE", run.SEQUENCE, seed=run.SEED)
+        rows += training_rows(stage, lesson.name)
+    facts = pd.DataFrame([row for lesson in several for row in correlation_facts(lesson)])
+    table = facts.pivot(index="row", columns="column", values="value")
+    return rows, table.reindex(columns=list(settings.drivers)).rename_axis("network").reset_index()
 
 
 def hyper_table() -> pd.DataFrame:
@@ -242,56 +259,53 @@ def hyper_table() -> pd.DataFrame:
 
 
 def write_tables(workspace: Path, out: Path, command: str) -> None:
-    """Write all tables of what is finished, and say what is not."""
+    """Write all tables."""
     found = read_results(workspace)
     frame = cell_scores(found)
-    compared = differences(frame)
+    medians, compared = summary(frame), differences(frame)
     rows, correlations = interpretation(found)
     curves = pd.DataFrame([*rows, *violins(found, "P2"), *series(found)], columns=COLUMNS)
-    partial = run.unfinished(workspace)
     tables = {
-        "correction_summary": summary(frame), "correction_differences": compared,
+        "correction_summary": medians, "correction_differences": compared,
         "correction_final": final_table(frame, "P2"),
-        "correction_stage1": pd.concat([stage_one(found, split) for split in ("P2", CHRONOLOGICAL)]),
-        "correction_correlations": correlations, "correction_hyper": hyper_table(), "correction_scores": frame,
-        "correction_curves": curves,
+        "correction_stage1": pd.concat([stage_one(found, split) for split in run.FULL]),
+        "correction_correlations": correlations, "correction_hyper": hyper_table(),
+        "correction_search": run.search(found.inputs), "correction_scores": frame, "correction_curves": curves,
     }  # fmt: skip
     told = {
         "title": "Correction towards stations on the simulated world",
         "question": "Does the correction beat CDF matching and boosted trees at stations that it never saw, and is it "
         "nearer to the truth?",
-        "what": "Simulated radiometer, merged product and scatterometer (percent of saturation times porosity), "
-        "corrected towards simulated stations by MLSTM and by simpler methods on the same inputs. P2 leaves stations "
-        "out, the split by time takes 70, 15 and 15 % with days between, P4 leaves regions and years out, P0 is leaky. "
-        "Raw stations are the reference; the truth of the world is a second one. Values that all contenders have.",
-        "finding": finding(frame, compared), "partial": partial, "settings": run.HYPER.model_dump(),
+        "what": f"Simulated radiometer, merged product and scatterometer (percent of saturation times porosity) in "
+        f"{found.networks.size} cells of three station networks, corrected towards simulated stations by MLSTM and by "
+        "simpler methods on the same inputs; linear regression and trees also see means of the drivers over the days "
+        "before. P2 leaves stations out, the split by time takes 70, 15 and 15 % with days between, P4 leaves regions "
+        "and years out, P0 is leaky. Raw stations are the reference; the truth of the world is a second one. Only "
+        "values that all contenders have; medians over cells, intervals by drawing cells.",
+        "finding": finding(medians), "settings": run.HYPER.model_dump(),
         "figures": {
             "attributions": {"x": "driver", "caption": "Contribution of each driver to stage 1 (gradient SHAP)"},
-            "attributions_by_lag": {"x": "days before", "caption": "Contribution by lag"},
-            "violin_rmse": {"x": "RMSE (m3 m-3)", "caption": "Density of RMSE over stations and years", "filled": True},
-            "violin_r": {"x": "R", "caption": "Density of R over stations and years", "filled": True},
+            "attributions_by_lag": {"x": "days before", "caption": "Contribution of each driver to stage 1 by lag"},
+            "training": {"x": "step", "caption": "Training of stage 1, output between 0 and 1"},
+            "violin_rmse": {"x": "RMSE (m3 m-3)", "caption": "Density of RMSE over stations and years"},
+            "violin_r": {"x": "R", "caption": "Density of R over stations and years"},
             "series": {"x": "year", "caption": "Drivers and soil moisture, monthly means"},
         },
     }  # fmt: skip
     publish(out, "correction", told, tables, command)
 
 
-def finding(frame: pd.DataFrame, compared: pd.DataFrame) -> str:
+def finding(medians: pd.DataFrame) -> str:
     """What came out at held-out stations, product by product, in words that follow from the numbers."""
-    if not len(compared):
-        return "Nothing is finished yet."
     words = []
-    for product in frame["product"].unique():
-        for reference in ("stations", "truth"):
-            part = compared[(compared["split"] == "P2") & (compared["product"] == product)
-                            & (compared["reference"] == reference) & (compared["metric"] == "rmse")]  # fmt: skip
-            told = [
-                f"{row.verdict} {'from' if row.verdict == SAME else 'than'} {row.against}"
-                for row in part.itertuples()
-                if row.against in (ORIGINAL, *run.BASELINES)
-            ]
-            if told:
-                own = frame[(frame["split"] == "P2") & (frame["product"] == product) & (frame["contender"] == OURS)
-                            & (frame["reference"] == reference)]["rmse"].median()  # fmt: skip
-                words.append(f"{product} against {reference}: RMSE {own:.4f}, {', '.join(told)}.")
-    return "Stations left out, median over cells. " + " ".join(words)
+    part = medians[medians["split"] == "P2"]
+    for (product, reference), rows in part.groupby(["product", "reference"], sort=False):
+        told = [
+            f"{row['contender']} {row['rmse']:.4f}"
+            + ("" if row["contender"] == ORIGINAL else
+               f" ({row['rmse_less_original']:+.4f} [{row['ci_low']:+.4f}, {row['ci_high']:+.4f}])")
+            for row in rows.to_dict("records") if row["contender"] in (ORIGINAL, OURS, OTHERS[0], *run.BASELINES)
+        ]  # fmt: skip
+        words.append(f"{product!s} against {reference!s}: {', '.join(told)}.")
+    return ("Stations left out (P2), median RMSE over cells in m3 m-3, in brackets the median difference to the "
+            "original with its 95 % interval. " + " ".join(words))  # fmt: skip
