@@ -25,7 +25,7 @@ WORLD = Settings(
     name="tiny",
     box=(-43.0, 40.0, -41.0, 42.0),
     start=date(2016, 4, 1),
-    end=date(2016, 8, 31),
+    end=date(2017, 9, 30),
     seed=5,
     spin_up_days=30,
     network=Network(stations=1, clusters=0, cosmic_ray=0),

@@ -165,6 +165,7 @@ def test_compare_command_prints_the_table_and_publishes_it(
     assert {path.name for path in (tmp_path / "site").iterdir()} == {
         "scores.parquet",
         "costs.parquet",
+        "density.parquet",
         "memory.parquet",
         "skill.json",
     }

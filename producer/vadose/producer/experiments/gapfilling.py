@@ -264,9 +264,9 @@ def summary(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores of hidden days against observations and truth, a row for each split and filler, best first."""
     hidden = scores[(scores["stratum"] == "hidden") & scores["metric"].isin(METRICS[:3])]
     column = hidden["metric"] + "_" + hidden["reference"]
-    wide = hidden.assign(column=column).pivot_table(index=["split", "method"], columns="column", values="value")
+    wide = hidden.assign(column=column).pivot(index=["split", "method"], columns="column", values="value")
     ordered = [f"{name}_{reference}" for reference in ("observation", "truth") for name in METRICS[:3]]
-    table = wide.reset_index()[["split", "method", *ordered]]
+    table = wide[ordered].reset_index()
     return table.sort_values(["split", "ubrmsd_truth"], kind="stable", ignore_index=True)
 
 
