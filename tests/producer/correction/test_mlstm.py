@@ -194,6 +194,23 @@ def test_inner_split_without_the_product_still_gives_an_uncertainty(land: Inputs
     assert 0 < model.correctors[0].uncertainty < 1
 
 
+def test_diagnostics_tell_which_driver_and_lag_stage_one_answers_to(model: MlstmModel) -> None:
+    rows = list(model.curves())
+    sizes = {panel: y for figure, panel, _, y, _ in rows if figure == "attributions"}
+    # Of the drivers only precipitation fills the store of the land.
+    assert max(sizes, key=lambda panel: sizes[panel]) == "all, P"
+    rain = [y for figure, panel, _, y, _ in rows if (figure, panel) == ("attributions_by_lag", "all, P")]
+    assert len(rain) == SMALL["sequence"]
+    assert np.mean(rain[:10]) > 2 * np.mean(rain[-10:])
+    assert {panel for figure, panel, *_ in rows if figure == "training"} >= {
+        "all, stage 1, training loss", "all, stage 2, error on the inner split"
+    }  # fmt: skip
+
+
+def test_record_shorter_than_a_sequence_has_no_attributions(land: Inputs, fold: Fold) -> None:
+    assert fitted(land, fold, shared={**SMALL, "epochs": 1, "sequence": 600}).facts["attributions"] == []
+
+
 def test_test_stations_do_not_change_the_fit(land: Inputs, fold: Fold, model: MlstmModel) -> None:
     target = land.cube.read(land.target).copy()
     target[fold.mask("test")] = 0.9

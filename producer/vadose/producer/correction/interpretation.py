@@ -65,13 +65,16 @@ def correlation_facts(lesson: Lesson) -> list[Row]:
 def attribution_rows(stage: Stage, lesson: Lesson, combination: str, sequence: int, *, seed: int) -> list[Row]:
     """Gradient SHAP of stage 1 by driver, summed over the lags, and by lag; bars have block-bootstrap intervals.
 
-    Windows that end on days with stations are explained against windows of training days; all lie in training.
+    Windows that end on days with stations are explained against windows of training days; all lie in training. A
+    record without a whole window gives no row.
     """
     channels = stage.channels.of(lesson.raw[..., lesson.columns(combination)])
     generator = np.random.default_rng(seed)
     day, cell = drawn(lesson.fit | lesson.tune, sequence, WINDOWS, generator)
     inputs = windows(channels, day, cell, sequence)
     baselines = windows(channels, *drawn(lesson.taught, sequence, BASELINES, generator), sequence)
+    if 0 in (inputs.shape[1], baselines.shape[1]):
+        return []
 
     def output(given: Tensor) -> Tensor:
         values, _ = stage.network(given)

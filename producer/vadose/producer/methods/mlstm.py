@@ -6,6 +6,7 @@ evapotranspiration; stage 2 corrects the product towards stage 1. doi 10.3390/rs
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -27,6 +28,7 @@ from vadose.producer.correction.corrector import (
     below,
     fit_corrector,
 )
+from vadose.producer.correction.interpretation import attribution_rows, training_rows
 from vadose.producer.correction.sequences import CELLS_AT_ONCE, Hyper
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.recurrent import fingerprint
@@ -74,6 +76,8 @@ class MlstmSettings(Settings):
         Stations that a cell's mean needs on a day, and station days that a network needs in training.
     preset
         `shared` for all, or those of the paper for its four networks.
+    explained
+        Whether the drivers of stage 1 are attributed, by driver and lag, once it is fitted.
     """
 
     product: str = "smap_sm_am"
@@ -88,6 +92,7 @@ class MlstmSettings(Settings):
     least_days: int = pydantic.Field(default=200, ge=1)
     preset: Literal["shared", "paper"] = "shared"
     shared: Hyper = Hyper()
+    explained: bool = True
 
     @pydantic.model_validator(mode="after")
     def _possible(self) -> MlstmSettings:
@@ -160,6 +165,14 @@ class MlstmModel:
         raw = raw_values(block.cube, names, slice(begin, days.stop), cells)
         return corrector.correct(raw)[days.start - begin :]
 
+    def curves(self) -> Iterator[tuple[str, str, float, float, str]]:
+        """Attributions of stage 1 by driver and by lag, and the training of both stages."""
+        yield from self.facts.get("attributions", [])
+        for one in self.correctors:
+            for number, stage in enumerate((one.first, one.second), start=1):
+                for row in training_rows(stage, f"{one.name}, stage {number}"):
+                    yield row["figure"], f"{row['panel']}, {row['series']}", row["x"], row["y"], row["unit"]
+
     def save(self, directory: Path) -> None:
         """Write `weights.safetensors` and `member.json`."""
         tensors = {f"{number}.{name}": value for number, one in enumerate(self.correctors)
@@ -195,7 +208,8 @@ class Mlstm:
         """
         assert isinstance(settings, MlstmSettings), "settings of another method"
         identity = fingerprint(self.name, inputs, fold, settings, seed)
-        correctors, tried, files = [], {}, []
+        correctors: list[Corrector] = []
+        tried, files, attributions = {}, [], []
         for lesson in lessons(inputs, fold, settings):
             found = []
             for combination in settings.combinations:
@@ -206,12 +220,17 @@ class Mlstm:
                     fingerprint=identity, checkpoints=parts, progress=progress,
                 ))  # fmt: skip
             tried[lesson.name] = {one.combination: one.uncertainty for one in found}
-            correctors.append(min(found, key=lambda one: one.uncertainty))
+            best = min(found, key=lambda one: one.uncertainty)
+            correctors.append(best)
+            if settings.explained:
+                rows = attribution_rows(best.first, lesson, best.combination, best.sequence, seed=seed)
+                attributions += [[row["figure"], f"{row['panel']}, {row['series']}", row["x"], row["y"], row["unit"]]
+                                 for row in rows]  # fmt: skip
         for path in files:
             path.unlink(missing_ok=True)
         facts = {
             "parameters": sum(one.first.parameters + one.second.parameters for one in correctors),
-            "stopped_on_inner_split": True, "inner_split_rmse": tried,
+            "stopped_on_inner_split": True, "inner_split_rmse": tried, "attributions": attributions,
         }  # fmt: skip
         return MlstmModel(settings, tuple(correctors), facts)
 
