@@ -36,12 +36,7 @@ def command(
 
     Example: vadose build simulated-atlstm --days 2020-01-01..2020-12-31
     """
-    from vadose.producer.build import build, forget, is_current, wanted_days
-    from vadose.producer.cube import open_cube
-    from vadose.producer.finishing import check_rules
-    from vadose.producer.provenance import identity, provenance_texts
     from vadose.producer.recipe import load_recipe, packaged_recipes
-    from vadose.producer.training.models import load_model
 
     if template:
         click.echo(packaged_recipes()["simulated-atlstm"].read_text(encoding="utf-8"), nl=False)
@@ -51,6 +46,17 @@ def command(
     recipe = load_recipe(recipe_name)
     if check_inputs:
         return _check_inputs(common, recipe)
+    return _build(common, recipe, days, force)
+
+
+def _build(common: Common, recipe: Recipe, days: str | None, force: str | None) -> int:
+    """Write the granules of days; exit 0."""
+    from vadose.producer.build import build, forget, is_current, wanted_days
+    from vadose.producer.cube import open_cube
+    from vadose.producer.finishing import check_rules
+    from vadose.producer.provenance import identity, provenance_texts
+    from vadose.producer.training.models import load_model
+
     cube = open_cube(common.workspace / "cubes" / f"{recipe.cube}.zarr")
     models = common.workspace / "models" / recipe.recipe
     model = load_model(models, recipe.predictors)
