@@ -15,7 +15,7 @@ from vadose.reports.pages import Page, Renderer
 from vadose.reports.tables import SUBSET_WORDS, Cell, Head, Line, Table, finite, records, score_cell, scoreboard
 from vadose.reports.versions import Version
 
-SKILL_METRICS = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"), ("bias", "raw"))
+SKILL_METRICS = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"), ("r", "anomaly_35d"), ("bias", "raw"))
 # A row over all seeds or of the ensemble stands for its method; without one, the middle seed does.
 WHOLE = ("", "ensemble", "by_fold")
 WHOLE_WORDS = {"ensemble": "mean prediction of the seeds", "by_fold": "a seed a fold"}
@@ -29,7 +29,10 @@ SPLITS = {
     "P2": "unseen cells, at random",
     "P3": "unseen regions: blocks of 5 by 5 degrees",
     "P5": "a whole climate class or longitude third unseen",
-    "P6": "hidden observations in structured gaps",
+    "P6-15d": "hidden observations in windows of 15 days; the days around them may be read",
+    "P6-60d": "hidden observations in windows of 60 days",
+    "P6-swath": "hidden observations in the shape of the satellite's swaths",
+    "P6-winter": "hidden observations of whole winters",
     "P1-nowcast-1": "as P1, and the satellite value of the day before may be read; not to be ranked with P1",
     "P1-nowcast-3": "as P1, and satellite values at least three days old may be read; not to be ranked with P1",
     "P0": "random samples: leaky, only to imitate papers",

@@ -73,11 +73,17 @@ def test_medians_over_cells_are_those_of_a_slow_calculation(plan: Experiment, ra
 
     mean[mask] = load_file(result_path(plan, job))["mean"]
     error = np.where(mask, mean - rainy_cube.read(TARGET), np.nan)
-    found = table[(table["aggregate"] == "median") & (table["subset"] == "all_cells")].set_index("metric")
+    median = table[(table["aggregate"] == "median") & (table["subset"] == "all_cells")]
+    found = median[median["signal"] == "raw"].set_index("metric")
     assert found.loc["rmse", "value"] == pytest.approx(np.median(np.sqrt(np.nanmean(error**2, axis=0))), rel=1e-6)
     assert found.loc["ubrmsd", "value"] == pytest.approx(np.median(np.nanstd(error, axis=0)), rel=1e-6)
     assert found.loc["rmse", "ci_low"] < found.loc["rmse", "value"] < found.loc["rmse", "ci_high"]
     assert not table.duplicated(KEYS).any()
+    rows = pd.DataFrame(np.where(mask, mean, np.nan)), pd.DataFrame(rainy_cube.read(TARGET))
+    both = rows[0].notna() & rows[1].notna()
+    less = [one[both] - one[both].rolling(35, center=True, min_periods=10).mean() for one in rows]
+    anomaly = median[median["signal"] == "anomaly_35d"].set_index("metric")
+    assert anomaly.loc["r", "value"] == pytest.approx(less[0].corrwith(less[1]).median(), abs=1e-6)
 
 
 def test_all_folds_of_a_split_make_one_series(plan: Experiment, rainy_cube: Cube) -> None:

@@ -17,7 +17,7 @@ from vadose.producer.cube import Cube
 from vadose.producer.training.experiment import Experiment, Job, cost_path, read_result, result_path
 from vadose.producer.training.intervals import intervals
 from vadose.producer.training.splits import blocks, make_folds
-from vadose.statistics import evaluate, metric, moments
+from vadose.statistics import anomaly_35d, evaluate, metric, moments
 from vadose.statistics.aggregates import resampled_weights, spread
 
 Mask = npt.NDArray[np.bool_]
@@ -34,6 +34,7 @@ POOLED_METRICS = ("rmse", "bias", "r2_explained")
 HIGH_MOISTURE = 0.4
 HIGH_STRATUM = ("wet", "reference > 0.4 m3 m-3, conditioned on the reference")
 SUBSETS = ("all_cells", "without_near_constant_cells")
+ANOMALY = "anomaly_35d"
 ENSEMBLE = "ensemble"
 SEED = 412
 
@@ -164,7 +165,20 @@ def series_rows(truth: Truth, series: Series) -> Iterable[dict[str, Any]]:
                 subset, "pooled", name, value, n=int(pooled.n[0]), status="ok" if np.isfinite(value) else "no_data"
             )
         yield from _high_rows(subset, predicted[chosen], observed[chosen])
+        yield from _anomaly_rows(truth, subset, chosen, predicted, observed)
         yield from _interval_rows(truth, subset, chosen, series)
+
+
+def _anomaly_rows(
+    truth: Truth, subset: str, chosen: Mask, predicted: Doubles, observed: Doubles
+) -> Iterable[dict[str, Any]]:
+    """Median correlation of deviations from the centred 35-day mean, over the days that both have, (cell, time)."""
+    both = np.isfinite(predicted) & np.isfinite(observed)
+    ours, theirs = (anomaly_35d(np.where(both, values, np.nan)) for values in (predicted, observed))
+    cells = moments(ours, theirs)
+    values = np.where(chosen & (cells.n >= MINIMUM_VALUES), evaluate(metric("r"), cells), np.nan)
+    for row in _aggregates(truth, subset, "r", values, cells.n):
+        yield {**row, "signal": ANOMALY}
 
 
 def _high_rows(subset: str, predicted: Doubles, observed: Doubles) -> Iterable[dict[str, Any]]:
@@ -254,16 +268,19 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def headline(table: pd.DataFrame) -> str:
-    """The medians of RMSE, ubRMSD and R over all cells as text, one line a split, method and seed."""
+    """The medians of RMSE, ubRMSD, R and anomaly R over all cells as text, one line a split, method and seed."""
     medians = table[
         (table["aggregate"] == "median") & (table["stratum_kind"] == "all") & (table["subset"] == SUBSETS[0])
     ]
     if medians.empty:
         return "no job is finished"
-    wide = medians.pivot_table(index=["split", "method", "seed"], columns="metric", values="value")
-    lines = [f"{'split':<14} {'method':<12} {'seed':<9}   RMSE ubRMSD      R"]
+    named = medians["metric"].where(medians["signal"] == "raw", medians["signal"] + " " + medians["metric"])
+    keys = ["split", "method", "seed"]
+    wide = medians.assign(metric=named).pivot_table(index=keys, columns="metric", values="value")
+    lines = [f"{'split':<14} {'method':<22} {'seed':<9}   RMSE ubRMSD      R  anom R"]
     for key, row in wide.iterrows():
         split, name, seed = key if isinstance(key, tuple) else (key, "", "")
-        figures = " ".join(f"{row.get(metric, float('nan')):6.4f}" for metric in ("rmse", "ubrmsd", "r"))
-        lines.append(f"{split:<14} {name:<12} {seed:<9} {figures}")
+        shown = ("rmse", "ubrmsd", "r", f"{ANOMALY} r")
+        figures = " ".join(f"{row.get(metric, float('nan')):6.4f}" for metric in shown)
+        lines.append(f"{split:<14} {name:<22} {seed:<9} {figures}")
     return "\n".join(lines)
