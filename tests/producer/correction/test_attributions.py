@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -87,3 +89,9 @@ def test_density_of_a_violin_has_an_area_of_one() -> None:
     assert np.trapezoid(y, x) == pytest.approx(1.0, abs=0.02)
     assert x[y.argmax()] == pytest.approx(0.06, abs=0.004)
     assert density_rows("violin", "RMSE", "FPLE", np.full(9, 0.1), "m3 m-3") == []
+
+
+@pytest.mark.parametrize("module", ["correction.interpretation", "correction.densities", "training.curves"])
+def test_module_can_be_the_first_that_is_imported(module: str) -> None:
+    words = [sys.executable, "-c", f"import vadose.producer.{module}"]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 0

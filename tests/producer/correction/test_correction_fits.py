@@ -44,6 +44,7 @@ def test_results_lie_on_the_tested_values_of_the_product(land: Inputs, fold: Fol
     unit = Unit("P2", 0, True)
     paths = results_of(unit, folder, PRODUCTS)
     assert len(paths) == 4
+    assert not any("forest" in path.name for path in paths)
     product = land.cube.read("cci_sm")
     for path in paths:
         values = safetensors.numpy.load_file(path)["mean"]

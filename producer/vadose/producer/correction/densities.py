@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import gaussian_kde
 
-from vadose.producer.training.curves import curve_row
+from vadose.producer.training.points import curve_row
 
 Doubles = npt.NDArray[np.float64]
 

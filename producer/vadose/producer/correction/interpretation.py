@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vadose.producer.correction.attributions import block_bars, expected_gradients
 from vadose.producer.correction.corrector import Lesson, Stage
-from vadose.producer.training.curves import curve_row
+from vadose.producer.training.points import curve_row
 from vadose.statistics.metrics import evaluate, metric
 from vadose.statistics.sums import moments
 

@@ -22,7 +22,7 @@ from vadose.producer.experiments import correction_fits as run
 from vadose.producer.experiments.tables import publish
 from vadose.producer.methods import Inputs
 from vadose.producer.methods.mlstm import COMBINATIONS, PAPER, MlstmSettings, lessons, owners
-from vadose.producer.training.curves import COLUMNS, curve_row
+from vadose.producer.training.points import COLUMNS, curve_row
 from vadose.producer.training.stations import read_stations
 
 Floats = npt.NDArray[np.float32]

@@ -11,9 +11,8 @@ import pandas as pd
 from vadose.common import whole_file
 from vadose.producer.cube import Cube
 from vadose.producer.training.attention import Attentive, attention_by_lag
+from vadose.producer.training.points import COLUMNS, curve_row
 from vadose.producer.uncertainty import Ensemble
-
-COLUMNS = ["figure", "panel", "series", "x", "y", "low", "high", "unit"]
 
 
 @runtime_checkable
@@ -58,21 +57,6 @@ def attention_rows(model: Attentive, cube: Cube, target: str, series: str) -> li
         for panel, weights in attention_by_lag(model, cube, target)
         for lag, weight in enumerate(weights)
     ]
-
-
-def curve_row(figure: str, panel: str, series: str, x: float, y: float, unit: str, low: float = float("nan"),
-              high: float = float("nan")) -> dict[str, Any]:  # fmt: skip
-    """One point of a curve."""
-    return {
-        "figure": figure,
-        "panel": panel,
-        "series": series,
-        "x": float(x),
-        "y": float(y),
-        "low": low,
-        "high": high,
-        "unit": unit,
-    }
 
 
 def write_curves(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -18,8 +18,8 @@ from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import Block, Inputs, Settings, method
 from vadose.producer.methods.recurrent import RecurrentModel, RecurrentSettings
 from vadose.producer.methods.sequence import SequenceModel, SequenceSettings
-from vadose.producer.training.curves import curve_row
 from vadose.producer.training.experiment import Experiment, limit_threads, workers
+from vadose.producer.training.points import curve_row
 from vadose.producer.training.scores import MINIMUM_VALUES, Truth
 from vadose.producer.training.splits import Fold, make_folds
 from vadose.statistics import evaluate, metric, moments
