@@ -135,8 +135,8 @@ def baselines_of(unit: Unit, first_product: bool) -> list[str]:
 def _baseline(inputs: Inputs, fold: Fold, product: str, name: str) -> Model:
     drivers = tuple(MlstmSettings().drivers.values())
     own = replace(inputs, predictors=Predictors(daily=(product, *drivers)))
-    settings = {"cdf-matching": {"product": product}, "forest": {"trees": TREES}}.get(name, {})
-    return method(name).fit(own, fold, method_settings(method(name), settings), seed=SEED)
+    chosen: dict[str, dict[str, Any]] = {"cdf-matching": {"product": product}, "forest": {"trees": TREES}}
+    return method(name).fit(own, fold, method_settings(method(name), chosen.get(name, {})), seed=SEED)
 
 
 def plans(unit: Unit) -> list[Plan]:
