@@ -61,6 +61,29 @@ export const draw = async (element, spec) => {
   element.dataset.drawn = "yes";
 };
 
+export const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+/** The points of a map of stations get their texts from the list of stations, which the page loads anyway. */
+const labelled = (spec, list, name) => {
+  const rows = new Map(list.columns.key.map((key, row) => [key, row]));
+  const score = list.scores[name] ?? list.scores[name.replace("-", ":")];
+  const words = (key) => {
+    const row = rows.get(key);
+    if (row === undefined) return "";
+    const value = score?.values[row];
+    const text = value === null || value === undefined ? "not computed" : value.toFixed(score.decimals).replace("-", "−");
+    return `${escaped(`${list.columns.network[row]}: ${list.columns.name[row]}`)}<br>${score?.label ?? ""} ${text}`;
+  };
+  return { ...spec, data: spec.data.map((trace) => (trace.text ? trace : { ...trace, text: trace.customdata.map(words) })) };
+};
+
+const specification = async (element) => {
+  const { spec, stations, metric } = element.dataset;
+  if (!stations) return json(spec);
+  const [figure, list] = await Promise.all([json(spec), json(stations)]);
+  return labelled(figure, list, metric);
+};
+
 const failed = (element) => {
   element.textContent = "This figure could not be loaded; its data are linked below.";
 };
@@ -70,7 +93,7 @@ const near = new IntersectionObserver(
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       near.unobserve(target);
-      json(target.dataset.spec)
+      specification(target)
         .then((spec) => draw(target, spec))
         .catch(() => failed(target));
     }

@@ -1,13 +1,12 @@
 // The station page. State flows one way: address -> state -> view; map, table and select all change the address.
 
 import { json } from "./loading.js";
-import { draw } from "./plots.js";
+import { draw, escaped } from "./plots.js";
 import { fillFunnel, scatter, seasonalCycle } from "./station-details.js";
 
 const shownRows = 200;
 const day = 86_400_000;
 
-const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const element = (tag, text = "", attributes = {}) => {
   const node = document.createElement(tag);
   node.textContent = text;
@@ -64,8 +63,10 @@ class StationPage {
   }
 
   watchMap() {
-    const map = document.querySelector(".plot[data-stations]");
-    if (!map) return;
+    for (const map of this.root.querySelectorAll(".plot[data-stations]")) this.listenTo(map);
+  }
+
+  listenTo(map) {
     const listen = () => map.on("plotly_click", (event) => this.go(String(event.points[0].customdata)));
     if (map.on) return listen();
     const ready = new MutationObserver(() => {
@@ -97,11 +98,11 @@ class StationPage {
     head.append(element("a", name[row], { href: `?station=${key[row]}`, "data-key": key[row] }));
     const cells = [network[row], depth[row], cover[row]].map((text) => element("td", text));
     const scores = Object.keys(this.list.scores).map((metric) => {
-      const { values, rows } = this.list.scores[metric];
+      const { values } = this.list.scores[metric];
       const text = scoreText(this.list, metric, row);
       if (values[row] === null) return element("td", text, { class: "status" });
       const cell = element("td", "", { class: "number" });
-      cell.append(element("data", text, { value: values[row], "data-score": rows[row] }));
+      cell.append(element("data", text, { value: values[row] }));
       return cell;
     });
     const line = document.createElement("tr");

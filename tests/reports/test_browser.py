@@ -259,3 +259,14 @@ def test_axe_and_the_contrast_see_a_fault(desktop, visits) -> None:
     assert any(found.startswith("text") for found in desktop.faint())
     assert visits.contrast([0, 0, 0], [255, 255, 255]) == pytest.approx(21.0)
     assert visits.contrast([118, 118, 118], [255, 255, 255]) == pytest.approx(4.54, abs=0.005)
+
+
+def test_a_folded_map_is_loaded_when_it_is_opened(desktop) -> None:
+    desktop.open(f"{VERSION}collocation/")
+    asked = "performance.getEntriesByType('resource').filter((e) => e.name.includes('world_110m')).length"
+    desktop.page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+    desktop.page.wait_for_timeout(300)
+    assert desktop.page.evaluate(asked) == 0
+    desktop.page.locator("summary", has_text="Map of the error").click()
+    desktop.until("document.querySelector('.plot[data-drawn]') !== null")
+    assert desktop.page.evaluate(asked) == 1

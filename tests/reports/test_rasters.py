@@ -55,4 +55,4 @@ def test_pictures_are_true_in_proportion_at_their_middle(signed: bool) -> None:
     found = raster(LAT, LON, np.zeros((9, 9)), (-1.0, 1.0), "", signed=signed)
     assert found.height / found.width == pytest.approx(1.0 / np.cos(np.radians(36.5)), abs=0.01)
     assert scale_raster(signed=signed).png[:8] == b"\x89PNG\r\n\x1a\n"
-    assert len(colour_table(CIVIDIS)) == 256
+    assert len(colour_table(CIVIDIS)) == 255

@@ -200,22 +200,6 @@ def test_figures_use_bundled_traces_written_scales_and_titled_axes(built) -> Non
                 assert axis["title"]["text"], path
 
 
-def test_scoreboard_and_station_page_stay_light(built) -> None:
-    shell = sum(
-        len(gzip.compress((built.site / "assets" / name).read_bytes(), 6))
-        for name in ("site.js", "site.css", "vendor/plotly-vadose.min.js")
-    )
-    page = (built.site / "demo-0p25deg/v1.0.0/index.html").read_text(encoding="utf-8")
-    named = re.findall(r'(?:href|src)="[./]*(assets/(?:javascripts|stylesheets)/[^"]+)"', page)
-    theme = sum(len(gzip.compress((built.site / name).read_bytes(), 6)) for name in named)
-    assert len(named) >= 3
-    outlines = len(gzip.compress((built.site / "assets/vendor/world_110m.json").read_bytes(), 6))
-    scoreboard = shell + theme + len(gzip.compress(page.encode(), 6))
-    print(f"scoreboard {scoreboard / 1e3:.0f} kB of 650, stations {(scoreboard + outlines) / 1e3:.0f} kB of 800")
-    assert scoreboard <= 650_000
-    assert scoreboard + outlines <= 800_000
-
-
 def test_a_preview_is_marked_and_in_no_list(built) -> None:
     preview = built.site / "demo-0p25deg" / "v1.1.0"
     for path in sorted(preview.rglob("index.html")):

@@ -73,7 +73,8 @@ class Visit:
     def scroll(self) -> None:
         """Bring every part of the page into view once."""
         self.page.evaluate(
-            "async () => { for (let y = 0; y < document.documentElement.scrollHeight; y += 700) "
+            "async () => { document.querySelectorAll('details').forEach((e) => { e.open = true; }); "
+            "for (let y = 0; y < document.documentElement.scrollHeight; y += 700) "
             "{ window.scrollTo(0, y); await new Promise((r) => setTimeout(r, 30)); } }"
         )
 

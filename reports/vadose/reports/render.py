@@ -159,7 +159,7 @@ def write_series(versions: Sequence[Version], output: Output) -> None:
                 if found is not None:
                     parts.setdefault(str(row["key"]), []).append((series.days, found))
         for key, columns in sorted(parts.items()):
-            output.add_json(f"{folder}/{key}.json", series_document(columns))
+            output.add(f"{folder}/{key}.json", series_document(columns))
 
 
 def version_list(content: Content) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from vadose.reports import figures
 from vadose.reports.data import Run
 from vadose.reports.formats import score_text
 from vadose.reports.pages import Page, Renderer
-from vadose.reports.stations import Series, StationGroup, funnel, read_series, station_groups, station_list
+from vadose.reports.stations import Series, StationGroup, funnel, read_series, short, station_groups, station_list
 from vadose.reports.versions import Version, version_page
 
-STATIC_ROWS = 200
+STATIC_ROWS = 100
 
 
 def stations_page(version: Version, run: Run, renderer: Renderer) -> Page:
@@ -28,11 +28,12 @@ def _station_group(
 ) -> dict[str, Any]:
     has = set(series.stations) if series is not None and group.with_series else set()
     keys = {str(row["key"]) for row in group.rows.to_dict("records") if str(row["station_id"]) in has}
-    listing = station_list(group, keys)
+    listing, row_ids = station_list(group, keys)
     name = "stations" if number == 0 else f"stations-{number + 1}"
-    renderer.output.add_json(f"{version.data}/{name}.json", listing)
+    renderer.output.add_json(f"{version.data}/{name}.json", short(listing))
+    renderer.output.add_json(f"{version.data}/{name}-rows.json", row_ids)
     renderer.output.add_json(f"{version.data}/{name}-funnel.json", funnel(group))
-    placed = [renderer.place(figure, f"{version.address}/{name}") for figure in _maps(listing)]
+    placed = [renderer.place(figure, f"{version.address}/{name}") for figure in _maps(listing, listed=number == 0)]
     skeleton = f"data/figures/{version.address}/{name}-series.json"
     names = [own_column(version), *(series.rivals if series is not None else ())]
     renderer.output.add_json(skeleton, figures.series_skeleton(names, own_column(version)))
@@ -44,7 +45,8 @@ def _station_group(
         "funnel": f"{version.data}/{name}-funnel.json",
         "series": f"{series_folder(version)}/",
         "maps": placed,
-        "rows": static_rows(listing),
+        "row_ids": f"{version.data}/{name}-rows.json",
+        "rows": static_rows(listing, row_ids),
         "heads": [(s["label"], s["unit"]) for s in listing["scores"].values()],
         "total": len(listing["columns"]["key"]),
         "with_series": len(keys),
@@ -62,7 +64,7 @@ def series_folder(version: Version) -> str:
     return f"data/series/{version.release.product_id}" if version.release else f"data/series/{version.address}"
 
 
-def _maps(listing: dict[str, Any]) -> list[figures.Figure]:
+def _maps(listing: dict[str, Any], *, listed: bool) -> list[figures.Figure]:
     columns = listing["columns"]
     labels = [f"{network}: {name}" for network, name in zip(columns["network"], columns["name"], strict=True)]
     if not labels:
@@ -70,14 +72,14 @@ def _maps(listing: dict[str, Any]) -> list[figures.Figure]:
     return [
         figures.station_map(
             metric.replace(":", "-"), columns["key"], labels, columns["lat"], columns["lon"], metric,
-            listing["scores"][metric]["values"], reference=listing["reference"],
+            listing["scores"][metric]["values"], reference=listing["reference"], listed=listed,
         )
         for metric in listing["scores"]
         if metric in ("r", "ubrmsd", "bias")
     ]  # fmt: skip
 
 
-def static_rows(listing: dict[str, Any]) -> list[dict[str, Any]]:
+def static_rows(listing: dict[str, Any], row_ids: dict[str, list[str | None]]) -> list[dict[str, Any]]:
     """The first rows of the list as they stand in the page without script."""
     columns = listing["columns"]
     result = []
@@ -86,7 +88,7 @@ def static_rows(listing: dict[str, Any]) -> list[dict[str, Any]]:
         for metric, scores in listing["scores"].items():
             value = scores["values"][i]
             text = scores["status"][i] if value is None else score_text(metric.partition(":")[0], value)
-            cells.append({"value": None if value is None else repr(value), "text": text, "row": scores["rows"][i]})
+            cells.append({"value": None if value is None else repr(value), "text": text, "row": row_ids[metric][i]})
         result.append(
             {"cells": cells, **{name: columns[name][i] for name in ("key", "name", "network", "depth", "land_cover")}}
         )

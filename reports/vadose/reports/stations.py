@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,8 +55,10 @@ def station_groups(run: Run) -> list[StationGroup]:
     return [StationGroup(run, name, frame[reference == name]) for name in names]
 
 
-def station_list(group: StationGroup, series: set[str]) -> dict[str, Any]:
-    """`stations.json`: columns of metadata and, by metric, values, row ids and statuses of our product.
+def station_list(group: StationGroup, series: set[str]) -> tuple[dict[str, Any], dict[str, list[str | None]]]:
+    """`stations.json`: columns of metadata and, by metric, values and statuses of our product; and its rows' ids.
+
+    The ids have a file of their own, `stations-rows.json`: they cannot be packed and no view needs them.
 
     `series` holds the keys of the stations whose series are on the site.
     """
@@ -64,8 +67,8 @@ def station_list(group: StationGroup, series: set[str]) -> dict[str, Any]:
         "key": [str(v) for v in rows["key"]],
         "name": [_clean(v) for v in rows["station_name"]],
         "network": [_clean(v) for v in rows["network"]],
-        "lat": [round(float(v), 5) for v in rows["lat"]],
-        "lon": [round(float(v), 5) for v in rows["lon"]],
+        "lat": [round(float(v), 4) for v in rows["lat"]],
+        "lon": [round(float(v), 4) for v in rows["lon"]],
         "depth": [depth_text(a, b) for a, b in zip(rows["depth_from"], rows["depth_to"], strict=True)],
         "land_cover": [land_cover(_clean(v)) for v in rows.get("land_cover", [""] * len(rows))],
         "climate": [_clean(v) for v in rows.get("climate", [""] * len(rows))],
@@ -74,9 +77,18 @@ def station_list(group: StationGroup, series: set[str]) -> dict[str, Any]:
         "redistributable": [bool(v) for v in rows["redistributable"]],
         "series": [str(key) in series for key in rows["key"]],
     }
-    scores, counts = station_scores(group)
+    scores, counts, rows_of = station_scores(group)
     columns["n"] = counts
-    return {"reference": group.reference, "product": group.run.ours, "columns": columns, "scores": scores}
+    return {"reference": group.reference, "product": group.run.ours, "columns": columns, "scores": scores}, rows_of
+
+
+def short(listing: dict[str, Any]) -> dict[str, Any]:
+    """The list as a page loads it: values with six decimals, two more than any page shows."""
+    scores = {
+        name: {**found, "values": [None if v is None else round(v, 6) for v in found["values"]]}
+        for name, found in listing["scores"].items()
+    }
+    return {**listing, "scores": scores}
 
 
 def funnel(group: StationGroup) -> dict[str, dict[str, list[int]]]:
@@ -101,8 +113,8 @@ def _step(name: str, prefix: str) -> str:
     return name.removeprefix(prefix).replace("_", " ")
 
 
-def station_scores(group: StationGroup) -> tuple[dict[str, Any], list[int]]:
-    """Scores of our product at each station, by metric, and the number of days behind them."""
+def station_scores(group: StationGroup) -> tuple[dict[str, Any], list[int], dict[str, list[str | None]]]:
+    """Scores of our product at each station, by metric; the days behind them; the ids of their rows."""
     run = group.run
     frame = unscaled(run.scores)
     frame = frame[(frame["stratum_kind"] == "station") & (frame["product"] == run.ours)]
@@ -111,23 +123,24 @@ def station_scores(group: StationGroup) -> tuple[dict[str, Any], list[int]]:
     frame = frame[frame["subset"] == subset]
     ids = [str(v) for v in group.rows["station_id"]]
     result: dict[str, Any] = {}
+    rows_of: dict[str, list[str | None]] = {}
     counts = [0] * len(ids)
     for metric, signal in headline_metrics(frame):
         part = frame[(frame["metric"] == metric) & (frame["signal"] == signal)].drop_duplicates("stratum")
         by_station = {str(row["stratum"]): row for row in records(part)}
         rows = [by_station.get(name) for name in ids]
-        how = display(metric)
-        result[metric if signal == "raw" else f"{metric}:{signal}"] = {
+        how, name = display(metric), metric if signal == "raw" else f"{metric}:{signal}"
+        rows_of[name] = [None if row is None else row_id(row) for row in rows]
+        result[name] = {
             "label": metric_label(metric, signal),
             "unit": how.unit,
             "decimals": how.decimals,
             "signed": how.signed,
             "values": [None if row is None else finite(row["value"]) for row in rows],
-            "rows": [None if row is None else row_id(row) for row in rows],
             "status": [_status(row) for row in rows],
         }
         counts = [max(n, int(row["n"])) if row is not None else n for n, row in zip(counts, rows, strict=True)]
-    return result, counts
+    return result, counts, rows_of
 
 
 def _status(row: dict[str, Any] | None) -> str:
@@ -214,8 +227,8 @@ def station_columns(series: Series, station: str, own: str, *, redistributable: 
     return columns
 
 
-def series_document(parts: Sequence[tuple[npt.NDArray[np.datetime64], dict[str, Array]]]) -> dict[str, Any]:
-    """One station's file from the columns of one or more runs, on the days that any of them has."""
+def series_document(parts: Sequence[tuple[npt.NDArray[np.datetime64], dict[str, Array]]]) -> str:
+    """One station's JSON from the columns of one or more runs, on the days that any of them has."""
     first = min(days[0] for days, _ in parts)
     last = max(days[-1] for days, _ in parts)
     n = int((last - first).astype(int)) + 1
@@ -228,11 +241,23 @@ def series_document(parts: Sequence[tuple[npt.NDArray[np.datetime64], dict[str, 
             line[index] = np.where(empty, values, line[index])
     given = np.any([np.isfinite(v) for v in columns.values()], axis=0)
     if not given.any():
-        return {"t0": str(first), "n": 0, "unit": "m3 m-3", "columns": {name: [] for name in columns}}
+        return _series_json(str(first), 0, {name: values[:0] for name, values in columns.items()})
     begin, end = int(np.argmax(given)), n - int(np.argmax(given[::-1]))
-    listed = {name: _four_decimals(values[begin:end]) for name, values in columns.items()}
-    return {"t0": str(first + begin), "n": end - begin, "unit": "m3 m-3", "columns": listed}
+    return _series_json(str(first + begin), end - begin, {name: v[begin:end] for name, v in columns.items()})
 
 
-def _four_decimals(values: Array) -> list[float | None]:
-    return [None if v != v else v for v in np.round(values, 4).tolist()]
+def _series_json(start: str, n: int, columns: dict[str, Array]) -> str:
+    listed = ",".join(f"{json.dumps(name, ensure_ascii=False)}:[{_four_decimals(v)}]" for name, v in columns.items())
+    return f'{{"t0":"{start}","n":{n},"unit":"m3 m-3","columns":{{{listed}}}}}\n'
+
+
+# Soil moisture with four decimals takes 10,001 values: each is written once. The last one is a missing value.
+_WRITTEN = np.array([*(repr(k / 10_000) for k in range(10_001)), "null"], dtype=object)
+
+
+def _four_decimals(values: Array) -> str:
+    scaled = np.rint(values * 10_000)
+    known = np.isfinite(scaled)
+    if (known & ((scaled < 0) | (scaled > 10_000))).any():
+        return ",".join("null" if v != v else repr(v) for v in np.round(values, 4).tolist())
+    return ",".join(_WRITTEN[np.where(known, scaled, 10_001).astype(np.int64)])

@@ -60,11 +60,13 @@ def colour_bar(title: str) -> dict[str, Any]:
 
 def station_map(
     name: str, keys: Sequence[str], labels: Sequence[str], lat: Sequence[float], lon: Sequence[float],
-    metric: str, values: Sequence[float | None], *, reference: str,
+    metric: str, values: Sequence[float | None], *, reference: str, listed: bool = False,
 ) -> Figure:  # fmt: skip
     """Stations coloured by one score; grey where it could not be computed.
 
-    `customdata` of each point is the station's key, which a click puts into the address.
+    `customdata` of each point is the station's key, which a click puts into the address. The texts of a `listed`
+    map are left to the list of stations that its page loads anyway. Colours need no more than five decimals; the
+    whole values are in the CSV.
     """
     how = display(metric)
     known = [v for v in values if v is not None]
@@ -85,14 +87,15 @@ def station_map(
         if has_value:
             unit = f" ({how.unit})" if how.unit not in ("", "1") else ""
             marker |= {
-                "color": [values[i] for i in chosen], "colorscale": scale, "cmin": low, "cmax": high,
+                "color": [round(values[i] or 0.0, 5) for i in chosen], "colorscale": scale, "cmin": low, "cmax": high,
                 "colorbar": colour_bar(f"{how.label}{unit}"),
             }  # fmt: skip
         else:
             marker |= {"color": "#999999", "symbol": "x"}
         traces.append(
             go.Scattergeo(
-                lat=[lat[i] for i in chosen], lon=[lon[i] for i in chosen], text=[hover[i] for i in chosen],
+                lat=[lat[i] for i in chosen], lon=[lon[i] for i in chosen],
+                text=None if listed else [hover[i] for i in chosen],
                 customdata=[keys[i] for i in chosen], hoverinfo="text", mode="markers", marker=marker, showlegend=False,
             )
         )  # fmt: skip

@@ -19,7 +19,8 @@ Bytes = npt.NDArray[np.uint8]
 # Where there is no value: a grey that neither scale holds and that is seen on light and on dark ground.
 MISSING = (128, 128, 128, 90)
 WIDTH = 225
-SCALE_PIXELS = 256
+# One colour of a picture's 256 is kept for what is missing.
+SCALE_PIXELS = 255
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,23 @@ def painted(values: Array, low: float, high: float, *, signed: bool) -> Bytes:
 
 
 def png(pixels: Bytes) -> bytes:
-    """A PNG file of (row, column, 4) values (ISO/IEC 15948)."""
+    """A PNG file of (row, column, 4) values of at most 256 colours, with a palette (ISO/IEC 15948)."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
     rows, columns, _ = pixels.shape
-    lines = np.concatenate([np.zeros((rows, 1), np.uint8), pixels.reshape(rows, columns * 4)], axis=1)
-    head = struct.pack(">IIBBBBB", columns, rows, 8, 6, 0, 0, 0)
-    body = zlib.compress(lines.tobytes(), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    words = np.ascontiguousarray(pixels).view(np.uint32).ravel()
+    colours, index = np.unique(words, return_inverse=True)
+    assert colours.size <= 256, f"{colours.size} colours do not fit into a palette"
+    palette = colours.view(np.uint8).reshape(-1, 4)
+    lines = np.concatenate([np.zeros((rows, 1), np.uint8), index.reshape(rows, columns).astype(np.uint8)], axis=1)
+    head = struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)
+    parts = (
+        chunk(b"IHDR", head), chunk(b"PLTE", palette[:, :3].tobytes()), chunk(b"tRNS", palette[:, 3].tobytes()),
+        chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)), chunk(b"IEND", b""),
+    )  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def raster(
