@@ -12,7 +12,8 @@ from vadose.producer.methods.sequence import SequenceMethod, SequenceModel
 from vadose.producer.methods.transformer import Transformer
 from vadose.producer.methods.window_lstm import WindowLstm
 
-CELLS, DAYS = 256, 365
+# Enough work for a second or more, by days of the window.
+CELLS, DAYS = {4: 1024, 30: 256}, 365
 BATCHES = (64, 128, 256, 512, 1024)
 ROLES = ["ours", "matrix product", *(f"eager PyTorch, batch {batch}" for batch in BATCHES)]
 
@@ -55,7 +56,7 @@ def products(name: str) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("name", "days"), [("transformer", 4), ("transformer", 30), ("bilstm", 30)])
 def bench_windows(benchmark, cube: Cube, model, name: str, days: int, role: str) -> None:
-    """One network, a year of 256 cells, one thread."""
+    """One network, a year of some cells, one thread."""
     torch.set_num_threads(1)
     encoder, chosen = model.members[0].encoder, method(name)
     assert isinstance(chosen, SequenceMethod)
@@ -65,10 +66,10 @@ def bench_windows(benchmark, cube: Cube, model, name: str, days: int, role: str)
         network = chosen.network(encoder.daily_channels, encoder.static_channels, settings).eval()
         eager = EagerTransformer(network, channels) if name == "transformer" else EagerLstm(network, channels)
     benchmark.group = f"{'Transformer' if name == 'transformer' else 'Bi-LSTM'}, {days} days"
-    work = CELLS * DAYS
+    work = CELLS[days] * DAYS
     if role == "ours":
         fitted = SequenceModel(network, encoder, settings, 0.2, 0.1)
-        block = Block(cube, slice(cube.days.size - DAYS, cube.days.size), slice(0, CELLS))
+        block = Block(cube, slice(cube.days.size - DAYS, cube.days.size), slice(0, CELLS[days]))
         function = lambda: fitted.predict(block)  # noqa: E731
     elif role == "matrix product":
         work = 65536 // days
