@@ -201,6 +201,14 @@ def test_target_may_cover_a_part_of_the_days(workspace: Path) -> None:
     assert states(workspace)["glass_sm"].days == "2001-03-01..2001-03-09, 9 of 12 days"
 
 
+def test_days_before_the_target_are_in_the_cube(workspace: Path) -> None:
+    for day in range(1, 6):
+        next((workspace / "native" / "dayfiles" / "glass_sm").glob(f"*/*2001030{day}.nc")).unlink()
+    cube = ingest(workspace)
+    assert (cube.days[0], cube.days.size) == (FIRST, DAYS)
+    np.testing.assert_array_equal(np.isfinite(cube.read("glass_sm")).all(axis=1), np.arange(DAYS) >= 5)
+
+
 def test_days_beyond_the_files_are_counted(workspace: Path) -> None:
     later = little(days=[str(FIRST), "2001-03-31"])
     assert missing(workspace, later)["era5_sm"] == "19 days, the first is 2001-03-13"

@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 Days = npt.NDArray[np.datetime64]
 
 EPOCH = np.datetime64("1970-01-01", "D")
+AGAIN = "get the file again; of a simulated world, remove it, then vadose fetch simulated"
 _NAME = re.compile(r"_(\d{4})(\d{2})(\d{2})\.nc$")
 
 
@@ -83,7 +84,7 @@ def list_files(folder: Path, lat: npt.NDArray[Any], lon: npt.NDArray[Any]) -> Da
             raise InputError("a file name does not end in _YYYYMMDD.nc", where=str(path))
         found.append((np.datetime64("-".join(match.groups()), "D"), path))
     if not found:
-        raise InputError("no files", where=str(folder), next="vadose fetch simulated")
+        raise InputError("no files", where=str(folder), next="vadose build RECIPE --check-inputs")
     ordered = one_file_a_day(found)
     with open_netcdf(ordered[0][1]) as dataset:
         take, inside = nearest_source(
@@ -135,9 +136,7 @@ def _header(data: bytes, path: Path) -> Header | None:
         return parse_header(data)
     except NotClassicError as error:
         if data[:4] == b"CDF\x01" and len(data) < 512:
-            raise InputError(
-                f"the file is cut off: {error}", where=str(path), next="remove it, then vadose fetch simulated"
-            ) from error
+            raise InputError(f"the file is cut off: {error}", where=str(path), next=AGAIN) from error
         return None
 
 
@@ -157,7 +156,7 @@ def _classic_fields(header: Header, data: bytes, path: Path) -> dict[str, npt.ND
         raise InputError(
             f"the file is cut off: {len(data):,} of {header.size:,} bytes",
             where=str(path),
-            next="remove it, then vadose fetch simulated",
+            next=AGAIN,
         )
     fields = {}
     for name, placed in header.variables.items():
@@ -188,7 +187,7 @@ def _check_day(time: npt.NDArray[Any], start: np.datetime64, period: int, path: 
         raise InputError(
             f"the file says it begins on {stated}, its name says {start}",
             where=str(path),
-            next="remove it, then vadose fetch simulated",
+            next=AGAIN,
         )
 
 

@@ -165,12 +165,15 @@ def _cells(static_file: Path, wanted: Grid | None) -> tuple[Grid, npt.NDArray[np
 
 
 def _days(products: list[DayFiles], order: Order) -> Days:
-    """All days between the first and the last file of any daily product, or those asked for."""
+    """All days between the first and the last file of any product, or those asked for.
+
+    Composites may begin before all else: where there are files of single days, these decide where the cube begins.
+    """
     if order.days is not None:
         return np.arange(order.days[0], order.days[1] + 1)
-    first = max(product.starts[0] for product in products)
-    last = max(product.starts[-1] for product in products)
-    return np.arange(min(first, last), last + 1)
+    starts = [product.starts for product in products]
+    single = [days for days in starts if days.size < 2 or np.diff(days).min() == np.timedelta64(1, "D")]
+    return np.arange(min(days[0] for days in single or starts), max(days[-1] for days in starts) + 1)
 
 
 def _add(writer: CubeWriter, product: DayFiles, raw: Series, days: Days, *, required: bool) -> None:
