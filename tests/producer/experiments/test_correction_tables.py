@@ -52,8 +52,13 @@ def test_summary_says_how_far_each_is_from_the_original() -> None:
     assert table.loc[OURS, "ci_low"] < table.loc[OURS, "rmse_less_original"] < table.loc[OURS, "ci_high"] < 0
     assert table.loc[OURS, "rmse"] == wide[OURS].median()
     assert np.isnan(table.loc["original", "rmse_less_original"])
-    words = finding(summary(scored))
-    assert f"{OURS} {wide[OURS].median():.4f} ({table.loc[OURS, 'rmse_less_original']:+.4f} [" in words
+
+
+@pytest.mark.parametrize(("shift", "counts"), [(-0.02, (1, 0, 0)), (0.02, (0, 0, 1)), (0.0, (0, 1, 0))])
+def test_finding_counts_the_products_that_are_better(shift: float, counts: tuple[int, int, int]) -> None:
+    better, same, worse = counts
+    told = f"{OURS} {better} better, {same} no different, {worse} worse"
+    assert f"Against the stations: {told}." in finding(summary(frame(shift)))
 
 
 def test_final_table_holds_the_median_error_of_each_network() -> None:

@@ -296,16 +296,16 @@ def write_tables(workspace: Path, out: Path, command: str) -> None:
 
 
 def finding(medians: pd.DataFrame) -> str:
-    """What came out at held-out stations, product by product, in words that follow from the numbers."""
+    """What came out at held-out stations, in words that follow from the numbers."""
+    part = medians[(medians["split"] == "P2")]
     words = []
-    part = medians[medians["split"] == "P2"]
-    for (product, reference), rows in part.groupby(["product", "reference"], sort=False):
-        told = [
-            f"{row['contender']} {row['rmse']:.4f}"
-            + ("" if row["contender"] == ORIGINAL else
-               f" ({row['rmse_less_original']:+.4f} [{row['ci_low']:+.4f}, {row['ci_high']:+.4f}])")
-            for row in rows.to_dict("records") if row["contender"] in (ORIGINAL, OURS, OTHERS[0], *run.BASELINES)
-        ]  # fmt: skip
-        words.append(f"{product!s} against {reference!s}: {', '.join(told)}.")
-    return ("Stations left out (P2), median RMSE over cells in m3 m-3, in brackets the median difference to the "
-            "original with its 95 % interval. " + " ".join(words))  # fmt: skip
+    for reference, rows in part.groupby("reference", sort=False):
+        told = []
+        for name in (OURS, OTHERS[0], *run.BASELINES):
+            mine = rows[rows["contender"] == name]
+            if len(mine):
+                counts = [int((mine["verdict"] == word).sum()) for word in ("better", SAME, "worse")]
+                told.append(f"{name} {counts[0]} better, {counts[1]} no different, {counts[2]} worse")
+        words.append(f"Against the {reference!s}: {'; '.join(told)}.")
+    return ("Stations left out (P2): products whose RMSE is better than, no different from or worse than that of the "
+            "original by the 95 % interval of the median difference over cells. " + " ".join(words))  # fmt: skip
