@@ -1,5 +1,6 @@
 """What a recipe needs is listed, there or missing; day files of users become the cube that it names."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,16 +75,23 @@ def write_days(folder: Path, name: str) -> None:
     card(folder / name, name)
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Day files and maps of all that the recipe needs, as a user prepares them."""
-    native, names = tmp_path / "native" / "dayfiles", needed(little())
+    native, names = tmp_path_factory.mktemp("prepared"), needed(little())
     maps = [name for name in names if VOCABULARY[name].static] + ["land_fraction"]
     for name in names:
         if not VOCABULARY[name].static:
             write_days(native, name)
     write(native / "static" / "static_maps.nc", {name: field(name, 1) for name in maps}, {}, None)
     card(native / "static", *maps)
+    return native
+
+
+@pytest.fixture
+def workspace(prepared: Path, tmp_path: Path) -> Path:
+    """A workspace with its own copy of them."""
+    shutil.copytree(prepared, tmp_path / "native" / "dayfiles")
     return tmp_path
 
 
@@ -237,6 +245,16 @@ def test_native_files_tell_their_days(vadose_data: Path, tmp_path: Path) -> None
     assert not found["smap_sm_am"].missing
     assert found["smap_sm_am"].days.startswith("2015-")
     assert found["noah_sm"].missing == "no such file or folder"
+
+
+def test_tables_of_conus412_lack_what_only_its_netcdf_file_holds(tmp_path: Path) -> None:
+    folder = tmp_path / "native" / "conus412"
+    folder.mkdir(parents=True)
+    (folder / "README.txt").touch()
+    assert "no CONUS-412 data" in missing(tmp_path, load_recipe("conus412-csv-atlstm"))["precipitation"]
+    (folder / "crd.csv").touch()
+    assert missing(tmp_path, load_recipe("conus412-csv-atlstm")) == {}
+    assert set(missing(tmp_path, load_recipe("conus412-atlstm"))) == {"elevation", "slope", "land_cover"}
 
 
 def test_program_exits_with_3_while_anything_is_missing(

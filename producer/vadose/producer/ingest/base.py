@@ -116,6 +116,8 @@ class Ingester:
         makes whole cubes.
     gives
         Variables of the vocabulary that it can give; empty where the files decide.
+    held
+        Those that the files or folders named hold; None where `source` tells, or the files by their names.
     options
         Options of an order that the reader knows, with what they mean.
     from_files
@@ -130,6 +132,7 @@ class Ingester:
     origin: Origin
     source: Callable[[Order], Source] | None = None
     gives: Collection[str] = ()
+    held: Callable[[tuple[Path, ...]], Collection[str]] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     from_files: bool = True
     watched: str = "*"

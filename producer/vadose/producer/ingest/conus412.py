@@ -148,6 +148,22 @@ def find_source(paths: tuple[Path, ...]) -> Path:
     )
 
 
+def held(paths: tuple[Path, ...]) -> list[str]:
+    """Variables of the vocabulary that the one source among files and folders holds, by its layout.
+
+    Raises
+    ------
+    InputError
+        For none, more than one, or a file that cannot be read.
+    """
+    source = find_source(paths)
+    there = {native for native, _, _ in (*DAILY, *STATIC)} - NETCDF_ONLY
+    if source.suffix == ".nc":
+        with open_netcdf(source) as dataset:
+            there = set(dataset.variables)
+    return [name for native, name, _ in (*DAILY, *STATIC) if native in there]
+
+
 def _netcdf_files(paths: tuple[Path, ...]) -> list[Path]:
     files = [path for path in paths if path.is_file() and path.suffix == ".nc"]
     return files + [file for path in paths if path.is_dir() for file in sorted(path.glob("*.nc"))]
@@ -301,4 +317,5 @@ INGESTER = Ingester(
     write=ingest,
     origin=ORIGIN,
     gives=tuple(name for _, name, _ in (*DAILY, *STATIC)),
+    held=held,
 )

@@ -197,6 +197,8 @@ def file_states(recipe: Recipe, reader: Ingester, folder: Path, names: Sequence[
             source = reader.source(_order(recipe, reader, items, folder))
             days, gap = coverage(recipe, source.days)
             held = set(source.read(source.days[source.days.size // 2], np.zeros(1, np.int64)))
+        elif reader.held is not None:
+            held = set(reader.held((folder,)))
     except VadoseError as error:
         broken = error.what
     for name in names:
