@@ -207,7 +207,7 @@ def violins(found: Results, split: str) -> list[dict[str, Any]]:
         for network in np.unique(found.networks):
             parts = [scores(several[name][years == year][:, cell], right[years == year][:, cell], ("rmse", "r"))
                      for cell in np.flatnonzero(found.networks == network) for year in np.unique(years)]  # fmt: skip
-            for metric, unit in (("rmse", "m3 m-3"), ("r", "1")):
+            for metric, unit in (("rmse", "per m3 m-3"), ("r", "1")):
                 values = np.array([one[metric] for one in parts])
                 rows += density_rows(f"violin_{metric}", str(network), name.removeprefix("mlstm-"), values, unit)
     return rows
@@ -246,7 +246,7 @@ def interpretation(found: Results) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     for lesson in several:
         stage = fit_first(lesson, "FPLE", run.HYPER, seed=run.SEED, fingerprint="experiment")
         rows += attribution_rows(stage, lesson, "FPLE", run.SEQUENCE, seed=run.SEED)
-        rows += training_rows(stage, lesson.name)
+        rows += training_rows(stage, lesson.name) if lesson is several[0] else []
     facts = pd.DataFrame([row for lesson in several for row in correlation_facts(lesson)])
     table = facts.pivot(index="row", columns="column", values="value")
     return rows, table.reindex(columns=list(settings.drivers)).rename_axis("network").reset_index()
