@@ -160,9 +160,10 @@ def joint_means(series: Any) -> Any:
             shift = float(series[s, k, first])
             total = 0.0
             for t in range(days):
-                value = float(series[s, k, t]) - shift if valid[t] > 0.0 else 0.0
-                shifted[k, t] = value
-                total += value
+                shifted[k, t] = float(series[s, k, t]) - shift if valid[t] > 0.0 else 0.0
+            # Apart from the stores: in one loop the order of a sum would depend on where the arrays lie in memory.
+            for t in range(days):
+                total += shifted[k, t]
             mean[s, k] = total / n
         for k in range(members):
             for j in range(k + 1):

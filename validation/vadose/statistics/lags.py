@@ -220,7 +220,10 @@ def cosine_variance(psi: Any, mask: Any, first: Any, span: Any, count: Any) -> A
         for t in range(length):
             row[t] = psi[s, begin + t]
             present[t] = 1.0 if mask[s, begin + t] else 0.0
+        # Apart from the stores: in one loop the order of a sum would depend on where the arrays lie in memory.
+        for t in range(length):
             n += present[t]
+        for t in range(length):
             mean += psi[s, begin + t]
         if n < 2.0:
             continue
