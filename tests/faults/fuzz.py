@@ -108,20 +108,20 @@ def batch(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterat
     while first < last:
         words = [sys.executable, __file__, "--child", str(first), str(last), "--seed", str(seed)]
         words += ["--out", str(base), "--sandbox", str(sandbox)]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         at = first
-        assert process.stdout is not None
         late = threading.Event()
-        watch = timer(process, late, 120.0)
-        for line in process.stdout:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout is not None
+            watch = timer(process, late, 120.0)
+            for line in process.stdout:
+                watch.cancel()
+                found = json.loads(line)
+                watch = timer(process, late, SECONDS if "begins" in found else 60.0)
+                if "ended" in found:
+                    at = int(found["ended"]) + 1
+                    yield found
             watch.cancel()
-            found = json.loads(line)
-            watch = timer(process, late, SECONDS if "begins" in found else 60.0)
-            if "ended" in found:
-                at = int(found["ended"]) + 1
-                yield found
-        watch.cancel()
-        code = process.wait()
+            code = process.wait()
         if at < last:
             what = f"longer than {SECONDS:g} s" if late.is_set() else f"the process ended with {code}"
             yield {"ended": at, "kind": ROUND[at % len(ROUND)], "code": code, "wrong": what}
