@@ -109,6 +109,13 @@ def site(session: nox.Session) -> None:
     session.run("pytest", "-q", "tests/reports", *session.posargs, env=checks)
 
 
+@nox.session
+def scale(session: nox.Session) -> None:
+    """A site of 2,000 stations, five products, ten years and twenty versions of 14,600 granules within two minutes."""
+    install(session, "all", "test")
+    session.run("python", "tests/reports/scale.py", session.create_tmp(), *session.posargs)
+
+
 @nox.session(venv_backend="none")
 def vendor(session: nox.Session) -> None:
     """Rebuild the vendored scripts from npm and compare them with the committed ones."""

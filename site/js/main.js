@@ -2,6 +2,7 @@
 
 import { scanNames } from "./accessibility.js";
 import { scanSelector } from "./choose.js";
+import { scanGranules } from "./granules.js";
 import { retheme, scanPlots } from "./plots.js";
 import { scanStations } from "./stations.js";
 import { scanTables } from "./tables.js";
@@ -13,6 +14,7 @@ const scan = () => {
   scanStations();
   scanSelector();
   scanVersions();
+  scanGranules();
   scanTables();
   scanNames();
 };

@@ -128,20 +128,8 @@ def write_workspace(workspace: Path, *, count: int, years: int, versions: int, g
         if k == versions - 1:
             write_matchups(run / "matchups.nc", places(count), years)
         folder = small.write_release(workspace, version, run, days=1)
-        many(folder / "manifest.json", granules)
+        small.many(folder, granules - 1, "1985-01-01")
         small.publish(folder)
-
-
-def many(path: Path, granules: int) -> None:
-    """A manifest of that many granules; the files themselves are not needed."""
-    manifest = json.loads(path.read_text())
-    (one,) = manifest["files"]
-    days = pd.date_range("1985-01-01", periods=granules - 1, freq="D").strftime("%Y%m%d")
-    manifest["files"] += [
-        one | {"path": one["path"].replace("20200301", day), "start": f"{day[:4]}-{day[4:6]}-{day[6:]}T00:00:00Z"}
-        for day in days
-    ]
-    path.write_text(json.dumps(manifest))
 
 
 def timed(words: str, work) -> float:

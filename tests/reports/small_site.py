@@ -571,6 +571,22 @@ def write_release(
     return folder
 
 
+def many(folder: Path, granules: int, first: str) -> None:
+    """That many more granules in the manifest of a release, a day each, with sheets of pictures; no files."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    one, names = manifest["files"][0], [entry["path"] for entry in manifest["files"]]
+    start = one["start"][:10].replace("-", "")
+    for day in pd.date_range(first, periods=granules, freq="D"):
+        name = one["path"].replace(f"{start[:4]}/{start[4:6]}", f"{day:%Y/%m}").replace(start, f"{day:%Y%m%d}")
+        manifest["files"].append(one | {"path": name, "start": f"{day:%Y-%m-%d}T00:00:00Z"})
+        sheet = f"quicklook/CDR/DAILY/{day:%Y}/{Path(name).stem.replace(f'{day:%Y%m%d}', f'{day:%Y%m}')}.png"
+        if sheet not in names:
+            names.append(sheet)
+            manifest["files"].append({"path": sheet, "role": "quicklook", "bytes": 9, "sha256": "1" * 64})
+    path.write_text(json.dumps(manifest))
+
+
 def publish(folder: Path, status: str = "current") -> None:
     """Name a version in the product's root files."""
     path = folder.parent / "versions.json"
@@ -587,7 +603,8 @@ def publish(folder: Path, status: str = "current") -> None:
 def write_workspace(workspace: Path) -> Path:
     """Version 1.0.0 published with all pages, 1.1.0 a preview with few, a known issue, and one run each."""
     first = write_release(workspace, "1.0.0", write_further(write_run(workspace / "runs" / "first")))
-    write_release(workspace, "1.1.0", write_run(workspace / "runs" / "second", version="1.1.0"))
+    second = write_release(workspace, "1.1.0", write_run(workspace / "runs" / "second", version="1.1.0"))
+    many(second, 120, "2020-03-04")
     publish(first)
     (first.parent / "KNOWN_ISSUES.md").write_text(
         f"# Known issues\n\n## Too wet in spring {HOSTILE}\n\nAffects v1.0.0. {HOSTILE}\n"

@@ -270,3 +270,19 @@ def test_a_folded_map_is_loaded_when_it_is_opened(desktop) -> None:
     desktop.page.locator("summary", has_text="Map of the error").click()
     desktop.until("document.querySelector('.plot[data-drawn]') !== null")
     assert desktop.page.evaluate(asked) == 1
+
+
+def test_a_year_of_granules_is_loaded_when_it_is_opened(desktop) -> None:
+    page = desktop.page
+    desktop.open("demo-0p25deg/v1.1.0/download/")
+    assert page.locator("details[data-granules] details").count() == 0
+    page.locator("summary", has_text="2020: 123 granules").click()
+    desktop.until("document.querySelectorAll('details[data-granules] details').length === 5")
+    page.locator("summary", has_text="April: 30 granules").click()
+    desktop.until("document.querySelectorAll('details[data-granules] tbody tr').length === 30")
+    first = page.locator("details[data-granules] tbody a").first.get_attribute("href")
+    assert first.startswith(
+        f"{desktop.url}files/demo-0p25deg/v1.1.0/CDR/DAILY/2020/04/VADOSE-DEMO-L4-0P25DEG-DAILY-20200401"
+    )
+    assert page.get_by_role("link", name="Picture of the days of April 2020").count() == 1
+    assert desktop.violations() == []

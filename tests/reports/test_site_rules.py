@@ -242,6 +242,32 @@ def test_downloads_list_the_manifest(built, small) -> None:
     assert all(url.startswith(f"{built.url}files/demo-0p25deg/v1.0.0/") for url in urls)
 
 
+def test_many_granules_are_listed_year_by_year_in_files(built) -> None:
+    release = next(r for r in collect(built.workspace, site_project()).releases if r.version == "1.1.0")
+    found = {}
+    for path in sorted((built.site / "data/demo-0p25deg/v1.1.0/granules").glob("*.json")):
+        year = json.loads(path.read_text())
+        for month in year["months"]:
+            assert month["look"].endswith(".png")
+            found |= dict(zip(month["path"], month["sha256"], strict=True))
+    assert found == {e["path"]: e["sha256"] for e in release.manifest["files"] if e["role"] == "granule"}
+    assert "SHA-256</th>" not in (built.site / "demo-0p25deg/v1.1.0/download/index.html").read_text(encoding="utf-8")
+
+
+def test_a_superseded_version_links_its_manifest_in_place_of_a_long_list(small, tmp_path) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        folder = small.write_release(tmp_path, version, small.write_run(tmp_path / "runs" / version, version=version))
+        small.many(folder, 120, "2020-03-04")
+        small.publish(folder)
+    docs = report(tmp_path, project=small.write_project(tmp_path / "project")).docs
+    old, new = ((docs / f"demo-0p25deg/v{v}/download.md").read_text(encoding="utf-8") for v in ("1.0.0", "1.1.0"))
+    assert 'v1.0.0/manifest.json">' in old
+    assert "123 granules from 2020 to 2020" in old
+    assert "data-granules" in new
+    assert not (docs / "data/demo-0p25deg/v1.0.0/granules").exists()
+    assert len((docs / "data/demo-0p25deg/v1.0.0/SHA256SUMS.txt").read_text().splitlines()) == 128
+
+
 def test_skill_page_marks_what_is_partial_and_says_how_it_was_made(built) -> None:
     page = (built.site / "skill" / "index.html").read_text(encoding="utf-8")
     for words in (

@@ -9,6 +9,7 @@ from typing import Any
 from vadose.reports import figures
 from vadose.reports.changes import (
     Key,
+    StationChange,
     changes,
     compared_rows,
     coverage_rows,
@@ -29,6 +30,8 @@ from vadose.reports.text import slugs
 from vadose.reports.versions import Version
 
 MAPPED = (("r", "raw"), ("r", "anomaly_35d"), ("ubrmsd", "raw"))
+
+Stations = dict[tuple[str, str], list[StationChange]]
 
 
 def change_pages(releases: Sequence[Release], versions: dict[str, Version], renderer: Renderer) -> list[Page]:
@@ -57,14 +60,18 @@ def _neighbours(old: Version, new: Version, renderer: Renderer) -> Page:
     if found is not None:
         renderer.output.add_json(f"{new.data}/diff.json", found)
     names = (f"v{old.release.version}", f"v{new.release.version}")
+    stations = _stations(old, new)
     values = {
         "old": old,
         "new": new,
         "names": names,
         "changes": changes(old, new),
         "held": paired(old, new) is not None,
-        "stations": _stations(old, new),
-        "figures": [renderer.place(figure, address.strip("/")) for figure in _maps(old, new)],
+        "stations": [
+            (metric_label(metric, signal), tally([one.outcome for one in found]))
+            for (metric, signal), found in stations.items()
+        ],
+        "figures": [renderer.place(figure, address.strip("/")) for figure in _maps(stations)],
         "metadata": metadata_changes(old.release, new.release),
         "difference": difference_words(found) if found else [],
         "headers": list(found.get("headers", [])) if found else [],
@@ -77,29 +84,22 @@ def _neighbours(old: Version, new: Version, renderer: Renderer) -> Page:
     return Page(f"{address.strip('/')}.md", title, "changes.md.jinja", values, meta)
 
 
-def _stations(old: Version, new: Version) -> list[tuple[str, str]]:
-    """Counts of stations by outcome for each metric that was compared at stations."""
-    rows = []
-    for metric, signal in HEADLINE:
-        found = station_changes(old, new, metric, signal)
-        if any(one.difference is not None for one in found):
-            rows.append((metric_label(metric, signal), tally([one.outcome for one in found])))
-    return rows
+def _stations(old: Version, new: Version) -> Stations:
+    """Stations with their outcomes, for each headline metric that was compared at stations."""
+    found = {pair: station_changes(old, new, *pair) for pair in HEADLINE}
+    return {pair: ones for pair, ones in found.items() if any(one.difference is not None for one in ones)}
 
 
-def _maps(old: Version, new: Version) -> list[figures.Figure]:
-    result = []
-    for metric, signal in MAPPED:
-        found = station_changes(old, new, metric, signal)
-        if any(one.difference is not None for one in found):
-            result.append(
-                figures.change_map(
-                    f"change-{metric}-{signal.replace('_', '-')}", [one.key for one in found],
-                    [one.label for one in found], [one.lat for one in found], [one.lon for one in found],
-                    [one.difference for one in found], [one.outcome for one in found], metric, signal,
-                )
-            )  # fmt: skip
-    return result
+def _maps(stations: Stations) -> list[figures.Figure]:
+    return [
+        figures.change_map(
+            f"change-{metric}-{signal.replace('_', '-')}", [one.key for one in found],
+            [one.label for one in found], [one.lat for one in found], [one.lon for one in found],
+            [one.difference for one in found], [one.outcome for one in found], metric, signal,
+        )
+        for metric, signal in MAPPED
+        if (found := stations.get((metric, signal)))
+    ]  # fmt: skip
 
 
 def comparison_file(version: Version, others: Sequence[Version]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from vadose.reports.versions import Version
 COMMON = "common"
 KINDS = ("all", "network", "climate_main", "climate", "land_cover", "soil", "depth", "season", "local_season")
 WORDS = (*OUTCOMES.values(), NOT_TESTED)
+PLACE = ("station_id", "key", "network", "station_name", "lat", "lon")
 _TURNED = {"better": "worse", "worse": "better"}
 # Said by the version itself, so that it differs in every pair.
 _OF_EVERY_VERSION = ("product.version", "product.issued", "version", "issued")
@@ -174,7 +175,7 @@ def station_changes(old: Version, new: Version, metric: str, signal: str) -> lis
     if frame is not None:
         frame = frame[(frame["stratum_kind"] == "station") & (frame["metric"] == metric) & (frame["signal"] == signal)]
         rows = {str(row["stratum"]): row for row in records(frame)}
-    return [_station(place, rows.get(str(place["station_id"]))) for place in records(group.rows)]
+    return [_station(place, rows.get(str(place["station_id"]))) for place in records(group.rows[list(PLACE)])]
 
 
 def _first_group(run: Run | None) -> StationGroup | None:

@@ -49,9 +49,15 @@ def download_page(version: Version, release: Release, output: Output, files_url:
     output.add(f"{version.data}/urls.txt", listing.urls)
     sums = "".join(f"{file.sha256}  {file.path}\n" for file in listing.files if file.sha256)
     output.add(f"{version.data}/SHA256SUMS.txt", sums)
+    loaded = []
+    if not listing.listed and not listing.superseded:
+        loaded = [(year, f"{version.data}/granules/{year.name}.json") for year in listing.years]
+    for year, path in loaded:
+        output.add_json(path, year.document(listing.root))
     values = {
         "release": release,
         "download": listing,
+        "loaded": loaded,
         "urls": f"{version.data}/urls.txt",
         "sums": f"{version.data}/SHA256SUMS.txt",
         "files_url": code(f"{files_url.rstrip('/')}/"),
