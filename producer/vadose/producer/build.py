@@ -20,6 +20,7 @@ from vadose.producer.finishing import Finished, check_rules, finish
 from vadose.producer.granules import Cells, GranuleWriter, Identity, daily_name, read_attributes
 from vadose.producer.granules.flags import NO_VALID_INPUT
 from vadose.producer.granules.static import write_static
+from vadose.producer.lock import only_one
 from vadose.producer.methods.base import Block, Prediction
 from vadose.producer.provenance import FOLDER, identity, provenance_texts, recorded_identity
 from vadose.producer.recipe import Recipe
@@ -96,7 +97,7 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
     Raises
     ------
     GateError
-        If the version is published and the build would change it.
+        If the version is published and the build would change it, or another process works on it.
     InputError
         If the cube lacks what the recipe needs, or the folder cannot be written.
     """
@@ -117,8 +118,16 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
                 next="raise product.version and product.issued in the recipe",
             )
         return Built(directory, 0, wanted.size)
-    for name, text in texts.items():
-        write_if_new(directory / FOLDER / name, text)
+    with only_one(directory, "built"):
+        for name, text in texts.items():
+            write_if_new(directory / FOLDER / name, text)
+        _write_days(recipe, cube, model, origin, directory, memory_bytes, progress, wanted, open_days)
+    return Built(directory, len(open_days), wanted.size - len(open_days))
+
+
+def _write_days(recipe: Recipe, cube: Cube, model: Predictor, origin: Identity, directory: Path, memory_bytes: int,
+                progress: Progress, wanted: Days, open_days: Sequence[np.datetime64]) -> None:  # fmt: skip
+    """The static file and the granules of `open_days`, slab by slab."""
     write_static(recipe, cube, origin, directory)
     scratch = Scratch(directory / SCRATCH, recipe, cube, origin)
     writer = GranuleWriter(recipe, origin)
@@ -134,7 +143,6 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
     scratch.remove()
     for part in directory.rglob(".*.part"):
         part.unlink()
-    return Built(directory, len(open_days), wanted.size - len(open_days))
 
 
 def wanted_days(recipe: Recipe, days: Sequence[np.datetime64] | Days | None) -> Days:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vadose.common import GateError, InputError, Progress, file_sha256, read_json
+from vadose.producer.lock import only_one
 from vadose.producer.provenance import as_json, recorded_identity
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.checks import Context, read_domain
@@ -59,18 +60,24 @@ def complete(recipe: Recipe, directory: Path, run: Path, progress: Progress) -> 
     Raises
     ------
     GateError
-        If the version is published and anything would change.
+        If the version is published and anything would change, or another process works on it.
     InputError
         If there are no granules or the run is not finished.
     """
     folder = Folder(directory)
-    identity = recorded_identity(recipe, directory)
     if folder.recipe() != recipe:
         raise InputError(
             "the granules were built from another recipe", where=str(directory), next=f"vadose build {recipe.recipe}"
         )
     if folder.published:
         return _published(folder, run)
+    with only_one(directory, "completed"):
+        return _complete(recipe, folder, run, progress)
+
+
+def _complete(recipe: Recipe, folder: Folder, run: Path, progress: Progress) -> Completed:
+    directory = folder.path
+    identity = recorded_identity(recipe, directory)
     paths = [
         path for path in folder.files() if "/DAILY/" in path and path.endswith(".nc") and not path.startswith("quick")
     ]

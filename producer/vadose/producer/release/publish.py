@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vadose.common import GateError, InputError, Progress, file_sha256, read_json, whole_file, write_json
+from vadose.producer.lock import only_one
 from vadose.producer.release.folder import GATE, MANIFEST, SIGNATURE, SIGNOFF, SUMS, Folder, order, versions
 from vadose.producer.release.verify import verify
 
@@ -15,6 +16,8 @@ NAMESPACE = "vadose-release"
 READ_ONLY_FILE, READ_ONLY_FOLDER = 0o444, 0o555
 STANDING = ("current", "superseded")
 LAST = (SUMS, MANIFEST)
+# What is about the manifest and therefore in no list of sums of the version; `versions.json` holds their sums.
+BESIDE = (GATE, SIGNOFF, SIGNATURE)
 
 
 def publish(folder: Folder, progress: Progress, *, to: str | None = None, key: Path | None = None) -> bool:
@@ -25,9 +28,14 @@ def publish(folder: Folder, progress: Progress, *, to: str | None = None, key: P
     Raises
     ------
     GateError
-        If the recipe forbids it, the gate or the sign-off is missing or about another manifest, or a version of this
-        number with other bytes is published.
+        If the recipe forbids it, the gate or the sign-off is missing or about another manifest, a version of this
+        number with other bytes is published, or another process publishes the product.
     """
+    with only_one(folder.root, "published"), only_one(folder.path, "published"):
+        return _publish(folder, progress, to, key)
+
+
+def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | None) -> bool:
     sha256 = manifest_sha256(folder)
     entry = folder.entry
     if entry is not None and entry["manifest_sha256"] != sha256:
@@ -124,9 +132,10 @@ def seal(path: Path) -> None:
 def announce(folder: Folder, sha256: str) -> None:
     """Replace `versions.json`, and last of all `latest.json`."""
     recipe = folder.recipe()
+    beside = {name: file_sha256(folder.path / name) for name in BESIDE if (folder.path / name).is_file()}
     entry = {
         "version": folder.version, "issued": recipe.product.issued, "status": "current", "reason": None,
-        "doi": recipe.product.doi, "manifest_sha256": sha256,
+        "doi": recipe.product.doi, "manifest_sha256": sha256, "beside": beside,
     }  # fmt: skip
     others = [dict(item) for item in versions(folder.root) if item["version"] != folder.version]
     write_versions(folder.root, recipe.product.id, [*others, entry])
@@ -166,6 +175,12 @@ def copy(folder: Folder, to: str, progress: Progress) -> bool:
     import fsspec
 
     system, base = fsspec.core.url_to_fs(f"{to.rstrip('/')}/{folder.root.name}/{folder.path.name}")
+    manifest = f"{base}/{MANIFEST}"
+    if system.exists(manifest) and _remote_sha256(system, manifest) != file_sha256(folder.path / MANIFEST):
+        raise GateError(
+            f"version {folder.version} is published there with other bytes", where=manifest,
+            next="raise product.version and product.issued in the recipe and build again",
+        )  # fmt: skip
     names = [name for name in folder.files() if name not in LAST]
     copied = False
     for name in progress.track([*names, *LAST], f"copy to {to}"):
@@ -203,6 +218,11 @@ def copy_root(root: Path, to: str) -> None:
 
 def withdraw(folder: Folder, reason: str, *, granule: str | None = None) -> None:
     """Withdraw a published version, or one granule of it; only the product's root files change."""
+    with only_one(folder.root, "withdrawn"):
+        _withdraw(folder, reason, granule)
+
+
+def _withdraw(folder: Folder, reason: str, granule: str | None) -> None:
     if folder.entry is None:
         raise GateError(
             f"version {folder.version} is not published", where=str(folder.path), next="delete the folder instead"

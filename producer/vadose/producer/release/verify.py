@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -11,8 +12,11 @@ from typing import Any
 from vadose.common import InputError, Progress, file_sha256, read_json
 
 MANIFEST, SUMS, SIGNATURE, SIGNERS = "manifest.json", "SHA256SUMS", "SHA256SUMS.sig", "allowed_signers"
-UNLISTED = frozenset({MANIFEST, SUMS, SIGNATURE, "gate.json", "signoff.json"})
+# Their sums stand in the product's `versions.json`.
+BESIDE = frozenset({SIGNATURE, "gate.json", "signoff.json"})
+UNLISTED = frozenset({MANIFEST, SUMS}) | BESIDE
 IDENTITY = "vadose-release"
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass
@@ -51,6 +55,7 @@ def verify(
     listed = read_sums(path / SUMS)
     result = Verified(files=len(listed))
     check_sums(path, listed, result, progress)
+    check_beside(path, result)
     check_signature(path, signers, result)
     if f"{MANIFEST} has other bytes" in result.damaged:
         result.not_checked.append(f"headers and listing: {MANIFEST} is damaged")
@@ -80,13 +85,13 @@ def published_entries(path: Path) -> list[dict[str, Any]]:
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Hash by path from a `SHA256SUMS`."""
+    """Hash by path from a `SHA256SUMS`, which must be written exactly as `vadose release` writes it."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_bytes().decode()
     except (FileNotFoundError, UnicodeDecodeError) as error:
         raise InputError("no readable SHA256SUMS", where=str(path), next="vadose release RECIPE --run RUN") from error
-    pairs = [line.partition("  ") for line in lines]
-    if any(len(sha256) != 64 or not name for sha256, _, name in pairs):
+    pairs = [line.partition("  ") for line in text.split("\n")[:-1]]
+    if not text.endswith("\n") or not all(SHA256.fullmatch(sha256) and name.isprintable() for sha256, _, name in pairs):
         raise InputError("not a list of SHA-256 sums", where=str(path))
     return {name: sha256 for sha256, _, name in pairs}
 
@@ -107,6 +112,22 @@ def check_sums(path: Path, listed: dict[str, str], result: Verified, progress: P
             result.damaged.append(f"{name} is missing")
         elif file_sha256(place) != expected:
             result.damaged.append(f"{name} has other bytes")
+
+
+def check_beside(path: Path, result: Verified) -> None:
+    """Gate, sign-off and signature have the bytes with which the version was published."""
+    listing = path.parent / "versions.json"
+    entries = read_json(listing).get("versions", []) if listing.is_file() else []
+    known = next((item.get("beside") for item in entries if f"v{item['version']}" == path.name), None)
+    if known is None:
+        result.not_checked.append(f"{', '.join(sorted(BESIDE))}: no versions.json beside the version has their sums")
+        return
+    for name in sorted(BESIDE):
+        there = is_there(path / name)
+        if name in known and not there:
+            result.damaged.append(f"{name} is missing")
+        elif there and known.get(name) != file_sha256(path / name):
+            result.damaged.append(f"{name} has other bytes than when it was published")
 
 
 def check_listing(path: Path, files: list[dict[str, Any]], listed: dict[str, str], result: Verified) -> None:
