@@ -120,7 +120,9 @@ def diff_command(common: Common, old: str, new: str) -> int:
 @click.option("--sample", type=click.IntRange(1), default=3, show_default=True, help="Number of granules.")
 @common_options
 def rebuild_command(common: Common, release: str, sample: int) -> int:
-    """Build some granules again from the manifest and compare them.
+    """Build some granules again from the manifest and compare them: bytes in the locked environment, else content.
+
+    Exit 3: cube or model are not those of the version; exit 4: a granule differs.
 
     Example: vadose release rebuild demoatlstm-0p25deg/v1.0.0 --sample 2
     """
@@ -128,12 +130,18 @@ def rebuild_command(common: Common, release: str, sample: int) -> int:
 
     folder = _find(common, release)
     found = rebuild(folder, common.workspace, sample, common.memory_bytes, common.progress)
-    lines = [f"{item.name}: {item.outcome}" for item in found]
-    if any(item.outcome == "differs" for item in found):
+    lines = [f"{item.name}: {item.outcome}" for item in found.granules]
+    more = f" and {len(found.environment) - 3} more" if len(found.environment) > 3 else ""
+    where = f"another environment ({', '.join(found.environment[:3])}{more})" if found.environment else ""
+    lines.append(f"compared {'content in ' + where if where else 'bytes in the environment of the version'}")
+    if found.failed:
         raise GateError(
-            "; ".join(lines), where=str(folder.path), why="inputs, model or software are not those of the version"
-        )
-    return common.emit("release rebuild", {"granules": {item.name: item.outcome for item in found}}, "\n".join(lines))
+            "; ".join(f"{item.name}: {item.outcome}" for item in found.failed), where=str(folder.path),
+            why=f"the same {'content' if where else 'bytes'} should come from the same recipe, inputs and model",
+            next="tell the publisher, or rebuild in the environment of provenance/environment.lock",
+        )  # fmt: skip
+    result = {"granules": {item.name: item.outcome for item in found.granules}, "environment": found.environment}
+    return common.emit("release rebuild", result, "\n".join(lines))
 
 
 @command.command("withdraw")
