@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadose.reports.formats import KEY, METRICS, interval_text, number, percent, row_id, score_text, size, status_text
+from vadose.reports.formats import (
+    KEY,
+    METRICS,
+    interval_text,
+    number,
+    percent,
+    row_id,
+    score_text,
+    sentence_start,
+    size,
+    status_text,
+    unit_signs,
+)
 
 
 def test_decimals_stay_when_they_are_zeros() -> None:
@@ -50,3 +62,13 @@ def test_the_row_id_hashes_the_key_columns_only() -> None:
 def test_sizes_and_shares_are_rounded_for_people() -> None:
     assert (size(999), size(23_456), size(7_200_000_000)) == ("999 B", "23.5 kB", "7.2 GB")
     assert (percent(0.9375), percent(np.nan)) == ("93.8 %", "not known")
+
+
+@pytest.mark.parametrize(("unit", "shown"), [("m3 m-3", "m³ m⁻³"), ("mm d-1", "mm d⁻¹"), ("K", "K"), ("1", "1")])
+def test_units_have_true_exponents(unit: str, shown: str) -> None:
+    assert unit_signs(unit) == shown
+
+
+@pytest.mark.parametrize(("label", "start"), [("bias", "Bias"), ("anomaly R", "Anomaly R"), ("ubRMSD", "ubRMSD")])
+def test_a_name_with_capitals_of_its_own_stays_at_the_start_of_a_sentence(label: str, start: str) -> None:
+    assert sentence_start(label) == start

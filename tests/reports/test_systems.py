@@ -6,12 +6,15 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from vadose.common import InputError
 from vadose.reports import report, site_project
 from vadose.reports.committed import systems
+from vadose.reports.systems import curve_figures
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,38 @@ def test_the_committed_systems_are_the_five_and_make_pages(small, tmp_path: Path
     shutil.copytree(site_project() / "data", project / "data")
     docs = report(tmp_path / "workspace", project=project).docs
     assert {path.stem for path in (docs / "experiments").glob("*.md")} == {"index", *names}
+
+
+def curves(figure: str, panels: dict[str, str], series: int, points: int, start: int = 0) -> pd.DataFrame:
+    """Curves in the layout of a file of diagnostics; `panels` gives units."""
+    rows = [
+        {"figure": figure, "panel": panel, "series": f"s{k}", "x": float(start * k + i), "y": 0.1, "unit": unit}
+        for panel, unit in panels.items()
+        for k in range(series)
+        for i in range(points)
+    ]
+    return pd.DataFrame(rows).assign(low=np.nan, high=np.nan)
+
+
+@pytest.mark.parametrize(
+    ("figure", "panels", "about", "titles"),
+    [
+        ("attention", {"here": "m3 m-3", "there": "m3 m-3"}, {}, ["Attention (m³ m⁻³)"] * 2),
+        ("violin_r", {"here": "1", "there": "1"}, {}, ["Density"] * 2),
+        ("drivers", {"L": "K", "P": "mm d-1"}, {}, ["L (K)", "P (mm d⁻¹)"]),
+        ("scores", {"r": "1", "ubrmsd": "m3 m-3"}, {}, ["R", "ubRMSD (m³ m⁻³)"]),
+        ("weights", {"here": "1"}, {"figures": {"weights": {"y": "share"}}}, ["share"]),
+    ],
+)
+def test_axes_name_the_quantity_and_not_the_place(figure: str, panels, about, titles: list[str]) -> None:
+    drawn = curve_figures(curves(figure, panels, 2, 3), about)
+    assert [one.spec["layout"]["yaxis"]["title"]["text"] for one in drawn] == titles
+
+
+def test_single_points_are_categories_and_many_points_lose_their_markers() -> None:
+    (bars,) = curve_figures(curves("shap", {"all": "1"}, 3, 1, start=1), {})
+    assert bars.spec["layout"]["xaxis"]["ticktext"] == ["s0", "s1", "s2"]
+    assert bars.spec["layout"]["showlegend"] is False
+    (few,), (many,) = (curve_figures(curves("lags", {"all": "1"}, 2, n), {}) for n in (40, 41))
+    assert [one.spec["data"][0]["mode"] for one in (few, many)] == ["lines+markers", "lines"]
+    assert "ticktext" not in few.spec["layout"]["xaxis"]

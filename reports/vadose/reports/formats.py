@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ KEY = (
 )  # fmt: skip
 
 VOLUME = "m³ m⁻³"
+_EXPONENT = re.compile(r"(?<=[A-Za-z])(-?[0-9]+)\b")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,13 @@ def metric_label(metric: str, signal: str = "raw") -> str:
 
 
 def sentence_start(label: str) -> str:
-    """A label as the first word of a sentence."""
-    return label[:1].upper() + label[1:]
+    """A label as the first word of a sentence; a name with capitals of its own, such as ubRMSD, stays."""
+    return label[:1].upper() + label[1:] if label.partition(" ")[0].islower() else label
+
+
+def unit_signs(unit: str) -> str:
+    """A unit with true exponents: `m3 m-3` becomes `m³ m⁻³`."""
+    return _EXPONENT.sub(lambda match: match[1].translate(_RAISED), unit)
 
 
 def number(value: float, decimals: int, *, signed: bool = False) -> str:

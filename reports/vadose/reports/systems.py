@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from vadose.common import InputError
 from vadose.reports import figures
 from vadose.reports.committed import Experiment, Skill, System, is_curves
 from vadose.reports.experiments import about_rows
-from vadose.reports.formats import display
+from vadose.reports.formats import display, unit_signs
 from vadose.reports.listings import Committed, Listing
 from vadose.reports.pages import Page, PlacedFigure, Renderer
 from vadose.reports.results import skill_tables
@@ -87,7 +87,8 @@ def _output(system: System, one: dict[str, Any]) -> dict[str, str]:
     if where != SKILL and where not in system.words:
         raise InputError(f"no table or figure named {where!r} for {one['output']!r}",
                          where=str(system.folder / "paper.yaml"))  # fmt: skip
-    note = "skill tables of this page" if where == SKILL else where.replace("_", " ").replace("-", " ")
+    prefixes = [one.name for one in system.experiments]
+    note = "skill tables of this page" if where == SKILL else _short(where, prefixes)
     why = str(one.get("why", ""))
     return {"output": str(one["output"]), "mark": "✓ here", "note": f"{note}. {why}" if why else note}
 
@@ -100,14 +101,24 @@ def _ran(system: System, one: Experiment, renderer: Renderer) -> Ran:
     for name, frame in one.tables.items():
         table = Committed(frame, f"data/{folder}/{name}")
         table.write(renderer)
-        files.append((_title(name), table.files))
+        title = _title(_short(name, [one.name]))
+        files.append((title, table.files))
         if is_curves(frame):
             drawn += [renderer.place(figure, folder) for figure in curve_figures(frame, one.about)]
         elif not table.long:
-            listings.append(table.listing(_title(name)))
+            listings.append(table.listing(title))
     told = tuple(str(one.about[key]) for key in ("question", "what", "finding") if one.about.get(key))
     title = str(one.about.get("title") or _title(one.name))
     return Ran(title, told, about_rows(one.about), tuple(drawn), tuple(listings), tuple(files))
+
+
+def _short(name: str, prefixes: Sequence[str]) -> str:
+    """The name of a table in words, without that of its experiment."""
+    for prefix in prefixes:
+        if name.startswith((f"{prefix}_", f"{prefix}-")):
+            name = name[len(prefix) + 1 :]
+            break
+    return name.replace("_", " ").replace("-", " ")
 
 
 def _title(name: str) -> str:
@@ -115,25 +126,39 @@ def _title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def _axis_title(words: str) -> str:
+    label, bracket, unit = words.partition("(")
+    return f"{label}{bracket}{unit_signs(unit)}"
+
+
+def _figure_title(name: str) -> str:
+    """The quantity of a figure whose panels are places and the like; violins are curves of density."""
+    return "Density" if name.startswith(("violin", "density")) else _title(name)
+
+
 def curve_figures(frame: pd.DataFrame, about: dict[str, Any]) -> list[figures.Figure]:
     """A figure for each figure and panel of a table of curves.
 
-    `about["figures"]` may give for a figure its `x` title, its `caption`, and `filled` for density curves.
+    `about["figures"]` may give for a figure its `x` and `y` titles and its `caption`. Without a `y` title the axis
+    bears the metric or variable that a panel shows; where panels are places and the like, the name of the figure.
     """
     words = about.get("figures") or {}
     result = []
     for name in dict.fromkeys(str(one) for one in frame["figure"]):
         told = words.get(name, {})
-        for index, (panel, rows) in enumerate(figures.curve_panels(frame, name)):
-            how = display(panel)
-            unit = str(rows["unit"].iloc[0])
-            label = how.label if how.label != panel else _title(panel) if panel else _title(name)
-            y_title = f"{label} ({unit})" if unit not in ("", "1") else label
+        panels = figures.curve_panels(frame, name)
+        units = {str(rows["unit"].iloc[0]) for _, rows in panels}
+        for index, (panel, rows) in enumerate(panels):
+            unit = unit_signs(str(rows["unit"].iloc[0]))
+            known = display(panel).label != panel
+            label = display(panel).label if known else _title(panel)
+            shown = str(told.get("y") or (label if known or len(units) > 1 else _figure_title(name)))
+            y_title = f"{shown} ({unit})" if unit not in ("", "1") else shown
             caption = str(told.get("caption", _title(name)))
-            result.append(
-                figures.curve_figure(
-                    f"{name}-{index + 1}".replace("_", "-"), rows, x_title=str(told.get("x", "")), y_title=y_title,
-                    caption=f"{caption}: {label}." if panel else f"{caption}.",
-                )
+            drawn = figures.curve_figure(
+                f"{name}-{index + 1}".replace("_", "-"), rows, x_title=_axis_title(str(told.get("x", ""))),
+                y_title=y_title, caption=f"{caption}: {label}." if panel else f"{caption}.",
             )  # fmt: skip
+            spoken = f"{drawn.alternative}, {label}" if panel and label != shown else drawn.alternative
+            result.append(replace(drawn, alternative=spoken))
     return result

@@ -17,6 +17,9 @@ from vadose.reports.text import plot_text
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
+# Markers of more points than these hide the line.
+MARKED = 40
+
 
 def curve_panels(curves: pd.DataFrame | None, figure: str) -> list[tuple[str, pd.DataFrame]]:
     """The rows of one figure by panel, in the order of their names."""
@@ -27,21 +30,36 @@ def curve_panels(curves: pd.DataFrame | None, figure: str) -> list[tuple[str, pd
 
 
 def curve_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, caption: str) -> Figure:
-    """Lines with markers, one for each series, with a band where the file holds `low` and `high`."""
+    """Lines, one for each series, with whiskers where the file holds `low` and `high`; few points have markers.
+
+    Series of one point each at whole numbers are categories: the axis bears their names.
+    """
     traces: list[Any] = []
+    most = int(rows.groupby("series", sort=False).size().max())
+    mode = "lines+markers" if most <= MARKED else "lines"
+    codes = most == 1 and len(rows) > 1 and sorted(rows["x"]) == list(range(len(rows)))
     for index, (series, part) in enumerate(rows.groupby("series", sort=False)):
         part = part.sort_values("x", kind="stable")
         colour = PALETTE[index % len(PALETTE)]
         errors = _errors(part)
         traces.append(
             go.Scatter(
-                x=part["x"].tolist(), y=part["y"].tolist(), name=plot_text(series), mode="lines+markers",
+                x=part["x"].tolist(), y=part["y"].tolist(), name=plot_text(series), mode=mode,
                 line={"color": colour, "dash": DASHES[index % len(DASHES)], "width": 1.8},
                 marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 6, "color": colour}, **errors,
             )
         )  # fmt: skip
     axis: dict[str, Any] = {"title": {"text": x_title}}
-    figure = go.Figure(traces, layout(xaxis=axis, yaxis={"title": {"text": y_title}}, showlegend=len(traces) > 1))
+    if codes:
+        names = [plot_text(word) for word in rows.sort_values("x")["series"]]
+        axis |= {
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "range": [-0.5, len(names) - 0.5],
+            "zeroline": False,
+        }
+    legend = len(traces) > 1 and not codes
+    figure = go.Figure(traces, layout(xaxis=axis, yaxis={"title": {"text": y_title}}, showlegend=legend))
     columns = ["series", "x", "y", "low", "high"]
     return Figure(name, specification(figure), caption, f"Curves: {y_title} against {x_title}", _table(rows[columns]))
 

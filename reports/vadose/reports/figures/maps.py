@@ -106,7 +106,7 @@ def station_map(
         f"{sentence_start(how.label)} of {count(len(known))} of {count(len(keys))} series against {reference}. "
         "Colours span the middle "
         "98 % of the values; a cross marks a series whose score could not be computed.",
-        f"Map of {len(keys)} stations coloured by {how.label}",
+        f"Map of {len(keys)} {'stations' if reference.startswith('stations') else 'cells'} coloured by {how.label}",
         {"station": keys, "lat": lat, "lon": lon, metric: values},
         420,
         geo_width(figure.layout.geo, 420),

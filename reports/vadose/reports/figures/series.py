@@ -40,8 +40,9 @@ def series_skeleton(columns: Sequence[str], ours: str) -> dict[str, Any]:
         layout(
             xaxis={"title": {"text": "day (UTC)"}, "anchor": "y2", "type": "date"},
             yaxis={"title": {"text": f"soil moisture ({VOLUME})"}, "domain": [0.36, 1.0]},
-            yaxis2={"title": {"text": "difference"}, "domain": [0.0, 0.27], "zeroline": True},
+            yaxis2={"title": {"text": f"difference<br>({VOLUME})"}, "domain": [0.0, 0.27], "zeroline": True},
             hovermode="x unified",
+            margin={"l": 72, "r": 16, "t": 12, "b": 48},
         ),
     )
     return {**specification(figure), "reference": IN_SITU}
