@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import safetensors.numpy
 
-from vadose.common import whole_file, write_json
+from vadose.common import write_json
 from vadose.producer.correction.channels import raw_values_of
 from vadose.producer.correction.corrector import Reading, Stage, fit_corrector, fit_first
 from vadose.producer.correction.folds import CHRONOLOGICAL, chronological
@@ -22,6 +21,7 @@ from vadose.producer.cube import new_cube, open_cube
 from vadose.producer.methods import Block, Inputs, Model, method, method_settings
 from vadose.producer.methods.mlstm import COMBINATIONS, MlstmModel, MlstmSettings, lessons
 from vadose.producer.recipe import Predictors, load_recipe
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.inputs import recipe_inputs, station_files, with_stations
 from vadose.producer.training.splits import Fold, make_folds
 
@@ -196,8 +196,7 @@ def keep(path: Path, model: Model, inputs: Inputs, fold: Fold, facts: dict[str, 
 def write(path: Path, values: Floats, facts: dict[str, Any]) -> None:
     """A result, (time, cell), and what is known of its fit; the values are written last."""
     write_json(path.with_suffix(".json"), facts)
-    with whole_file(path) as part:
-        safetensors.numpy.save_file({"mean": np.ascontiguousarray(values)}, part)
+    write_arrays(path, {"mean": values})
 
 
 def result(folder: Path, unit: Unit, product: str, name: str) -> Path:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
 
-from vadose.common import Progress, silent, whole_file
+from vadose.common import Progress, silent
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.experiments.tables import publish
 from vadose.producer.fusion.lattice import Lattice
@@ -27,6 +27,7 @@ from vadose.producer.ingest.native import open_netcdf
 from vadose.producer.methods import Block, Inputs
 from vadose.producer.methods.drcgan import FusionModel
 from vadose.producer.recipe import load_recipe
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.experiment import Contender, Experiment, experiment
 from vadose.producer.training.scores import MINIMUM_VALUES, tidy
 from vadose.producer.training.splits import make_folds
@@ -155,9 +156,8 @@ def make_fields(plan: Experiment, cube: Cube, split: str, name: str, path: Path,
     predicted = time.perf_counter()
     deviation = np.concatenate([one.uncertainty for one in found], axis=1)
     cost = np.array([fitted - started, predicted - fitted, getattr(model, "facts", {}).get("parameters", 0)])
-    with whole_file(path) as part_file:
-        safetensors.numpy.save_file({"mean": np.concatenate([one.mean for one in found], axis=1),
-                                     "deviation": deviation, "cost": cost}, part_file)  # fmt: skip
+    mean = np.concatenate([one.mean for one in found], axis=1)
+    write_arrays(path, {"mean": mean, "deviation": deviation, "cost": cost})
     path.with_suffix(".checkpoint").unlink(missing_ok=True)
 
 

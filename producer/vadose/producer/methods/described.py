@@ -16,6 +16,7 @@ from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Sett
 from vadose.producer.methods.forest import ForestSettings
 from vadose.producer.methods.rowmodel import CARD, CELLS_AT_ONCE, NO_VALID_INPUT, ROWS
 from vadose.producer.methods.trees import XgboostSettings
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.rows import RowEncoder, Rows, RowSet, RowSettings, row_set
 from vadose.producer.training.splits import Fold
 
@@ -66,8 +67,7 @@ class DescribedTrees:
         """Write `trees.ubj`, `rows.safetensors` and `member.json`."""
         with whole_file(directory / TREES) as part:
             part.write_bytes(bytes(self.booster.save_raw("ubj")))
-        with whole_file(directory / ROWS) as part:
-            safetensors.numpy.save_file(self.encoder.arrays(), part)
+        write_arrays(directory / ROWS, self.encoder.arrays())
         write_json(directory / CARD, {
             "rows": self.encoder.to_json(), "uncertainty": self.uncertainty, "facts": self.facts,
         })  # fmt: skip

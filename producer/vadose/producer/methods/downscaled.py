@@ -26,6 +26,7 @@ from vadose.producer.methods.twolayer import TwoLayerLstm, run_sequences
 from vadose.producer.methods.variogram import Variogram, empirical, fit_variogram
 from vadose.producer.recipe import Predictors
 from vadose.producer.support import Support
+from vadose.producer.tensors import write_arrays
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -290,8 +291,7 @@ class DownscaleModel:
             arrays |= {"support.weights": self.support.weights, "support.points": self.support.points}
         with whole_file(directory / WEIGHTS) as part:
             safetensors.torch.save_file(tensors, part)
-        with whole_file(directory / ARRAYS) as part:
-            safetensors.numpy.save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, part)
+        write_arrays(directory / ARRAYS, arrays)
         write_json(directory / CARD, {
             "plan": vars(self.plan), "predictors": self.predictors.model_dump(mode="json"),
             "target": self.moisture.target, "fewest_days": self.moisture.fewest_days,

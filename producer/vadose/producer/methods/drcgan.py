@@ -34,6 +34,7 @@ from vadose.producer.fusion.spread import CLASSES, Errors, Spread, fit_spread
 from vadose.producer.fusion.training import GanSettings, Run, fuse, train
 from vadose.producer.methods.base import Block, Inputs, Prediction, Settings
 from vadose.producer.parallel import one_thread, spread
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.splits import GAP_SPLITS, Fold, blocks, global_index
 from vadose.statistics import words
 from vadose.statistics.distribution import KINDS, DistributionMaps, fit_maps
@@ -186,8 +187,7 @@ class FusionModel:
         }
         with whole_file(directory / WEIGHTS) as part:
             safetensors.torch.save_file(tensors, part)
-        with whole_file(directory / MAPS) as part:
-            safetensors.numpy.save_file({"index": self.index, **self.maps.arrays()}, part)
+        write_arrays(directory / MAPS, {"index": self.index, **self.maps.arrays()})
         self.background.save(directory)
         write_json(directory / CARD, {
             "settings": self.settings.model_dump(mode="json"), "target": self.target, "token": self.token,

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_file, write_json
+from vadose.common import InputError, Progress, UsageError, read_json, silent, write_json
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.matching import joined
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.dataset import cell_slices
 from vadose.producer.training.splits import Fold, global_index
 from vadose.statistics.distribution import FEWEST_LINE_DAYS, DistributionMaps, fit_maps
@@ -73,8 +74,7 @@ class LandModel:
     def save(self, directory: Path) -> None:
         """Write `corrections.safetensors` and `member.json`."""
         arrays = {**self.maps.arrays(), "cells": self.cells, "classes": self.classes}
-        with whole_file(directory / ARRAYS) as part:
-            safetensors.numpy.save_file(arrays, part)
+        write_arrays(directory / ARRAYS, arrays)
         write_json(directory / CARD, {"settings": self.settings.model_dump(mode="json"),
                                       "uncertainty": self.uncertainty, "facts": self.facts})  # fmt: skip
 

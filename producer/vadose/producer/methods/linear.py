@@ -10,11 +10,12 @@ import numpy as np
 import pydantic
 import safetensors.numpy
 
-from vadose.common import Progress, read_json, silent, whole_file, write_json
+from vadose.common import Progress, read_json, silent, write_json
 from vadose.producer.features.antecedent import PAST_DAYS
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.tabular import NO_VALID_INPUT, predict_table, sample_rows
 from vadose.producer.recipe import Predictors
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.splits import Fold
 
 ARRAYS = "ridge.safetensors"
@@ -54,8 +55,7 @@ class RidgeModel:
 
     def save(self, directory: Path) -> None:
         """Write `ridge.safetensors` and `member.json`."""
-        with whole_file(directory / ARRAYS) as part:
-            safetensors.numpy.save_file({"center": self.center, "scale": self.scale, "weights": self.weights}, part)
+        write_arrays(directory / ARRAYS, {"center": self.center, "scale": self.scale, "weights": self.weights})
         write_json(directory / CARD, {
             "intercept": self.intercept, "uncertainty": self.uncertainty,
             "predictors": self.predictors.model_dump(mode="json"), "facts": self.facts,

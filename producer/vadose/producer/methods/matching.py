@@ -11,9 +11,10 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_file, write_json
+from vadose.common import InputError, Progress, UsageError, read_json, silent, write_json
 from vadose.producer.correction.channels import moisture, raw_values_of
 from vadose.producer.methods.base import Block, Inputs, Prediction, Settings
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.splits import Fold, global_index
 from vadose.statistics.distribution import FEWEST_LINE_DAYS, DistributionMaps, fit_maps
 
@@ -64,8 +65,7 @@ class MatchingModel:
 
     def save(self, directory: Path) -> None:
         """Write `maps.safetensors` and `member.json`."""
-        with whole_file(directory / ARRAYS) as part:
-            safetensors.numpy.save_file({**self.maps.arrays(), "index": self.index}, part)
+        write_arrays(directory / ARRAYS, {**self.maps.arrays(), "index": self.index})
         write_json(directory / CARD, {"settings": self.settings.model_dump(mode="json"),
                                       "uncertainty": self.uncertainty, "facts": self.facts})  # fmt: skip
 

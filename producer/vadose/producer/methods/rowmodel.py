@@ -22,6 +22,7 @@ from vadose.producer.methods.autoencoder import Autoencoder, Folded, RowShape, i
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.network import dropout_factors
 from vadose.producer.parallel import spread
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.optimiser import LossOfStep, OptimiserSettings, Run, optimise
 from vadose.producer.training.rows import RowEncoder, Rows, RowSet, RowSettings, row_set
 from vadose.producer.training.splits import Fold
@@ -149,8 +150,7 @@ class RowModel:
         tensors = {name: value.detach().contiguous() for name, value in self.network.state_dict().items()}
         with whole_file(directory / WEIGHTS) as part:
             safetensors.torch.save_file(tensors, part)
-        with whole_file(directory / ROWS) as part:
-            safetensors.numpy.save_file(self.encoder.arrays(), part)
+        write_arrays(directory / ROWS, self.encoder.arrays())
         write_json(directory / CARD, {
             "shape": asdict(self.network.shape), "rows": self.encoder.to_json(), "center": self.center,
             "scale": self.scale, "keep_observed": self.keep_observed, "facts": self.facts,

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from vadose.common import InputError, whole_file, write_json
+from vadose.common import InputError, write_json
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Prediction
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.splits import global_index
 
 ARRAYS = "table.safetensors"
@@ -42,8 +43,7 @@ def prediction(mean: Floats, deviation: Floats, diagnostics: dict[str, npt.NDArr
 
 def save_arrays(directory: Path, arrays: dict[str, npt.NDArray[Any]], card: dict[str, Any]) -> None:
     """Write `table.safetensors` and `member.json`."""
-    with whole_file(directory / ARRAYS) as part:
-        safetensors.numpy.save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part)
+    write_arrays(directory / ARRAYS, arrays)
     write_json(directory / CARD, card)
 
 

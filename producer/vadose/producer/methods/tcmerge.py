@@ -17,7 +17,7 @@ import pydantic
 import safetensors
 import safetensors.numpy
 
-from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_file, write_json
+from vadose.common import InputError, Progress, UsageError, read_json, silent, write_json
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Inputs, Prediction, Settings
 from vadose.producer.methods.collocations import (
@@ -35,6 +35,7 @@ from vadose.producer.methods.rescaling import RESCALED, Rescale
 from vadose.producer.methods.steps import MONTH_DAYS, Step, month_means, rolling_means, whole_months
 from vadose.producer.methods.tables import lookup
 from vadose.producer.recipe import unknown_word
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.dataset import cell_slices
 from vadose.producer.training.splits import Fold, global_index
 from vadose.producer.vocabulary import VOCABULARY
@@ -199,12 +200,11 @@ class TcMergeModel:
     def save(self, directory: Path) -> None:
         """Write `tcmerge.safetensors` and `member.json`."""
         found = self.estimate
-        arrays = {"index": self.index, "kind": found.kind, "errors": found.errors, "validity": found.validity,
+        arrays: dict[str, npt.NDArray[Any]] = {"index": self.index, "kind": found.kind, "errors": found.errors, "validity": found.validity,
                   "source": found.source}  # fmt: skip
         for k, maps in enumerate(found.maps):
             arrays |= {f"map.{k}.{name}": values for name, values in maps.arrays().items()}
-        with whole_file(directory / ARRAYS) as part:
-            safetensors.numpy.save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part)
+        write_arrays(directory / ARRAYS, arrays)
         write_json(directory / CARD, {"settings": self.settings.model_dump(mode="json"), "facts": self.facts})
 
 

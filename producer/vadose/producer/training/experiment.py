@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_file, write_json
+from vadose.common import InputError, Progress, UsageError, read_json, silent, write_json
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import METHODS, Block, Inputs, Method, Model, Settings, method, method_settings
 from vadose.producer.recipe import Predictors, Recipe, unknown_word
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.dataset import cell_slices
 from vadose.producer.training.splits import NOWCASTS, UNSEEN_CELLS, Fold, make_folds
 
@@ -247,8 +248,7 @@ def write_result(plan: Experiment, job: Job, model: Model, cube: Cube, fold: Fol
         "parameters": int(getattr(model, "facts", {}).get("parameters", 0)), "predictions_per_second": rate,
     }  # fmt: skip
     write_json(cost_path(plan, job), costs)
-    with whole_file(result_path(plan, job)) as part:
-        safetensors.numpy.save_file({"mean": mean, "deviation": deviation}, part)
+    write_arrays(result_path(plan, job), {"mean": mean, "deviation": deviation})
 
 
 def predict_where(model: Model, cube: Cube, mask: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, int]:

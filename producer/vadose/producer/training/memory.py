@@ -13,11 +13,12 @@ import numpy.typing as npt
 import safetensors.numpy
 import torch
 
-from vadose.common import Progress, silent, whole_file
+from vadose.common import Progress, silent
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import Block, Inputs, Settings, method
 from vadose.producer.methods.recurrent import RecurrentModel, RecurrentSettings
 from vadose.producer.methods.sequence import SequenceModel, SequenceSettings
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.experiment import Experiment, limit_threads, workers
 from vadose.producer.training.points import curve_row
 from vadose.producer.training.scores import MINIMUM_VALUES, Truth
@@ -95,8 +96,7 @@ def run_points(plan: Experiment, name: str, points: Sequence[Point], until: floa
     assert isinstance(model, (RecurrentModel, SequenceModel)), f"{name} has no memory to limit"
     for point in points:
         mean = predict_limited(model, cube, fold, plan.target, point.days)
-        with whole_file(point.path) as part:
-            safetensors.numpy.save_file({"mean": mean}, part)
+        write_arrays(point.path, {"mean": mean})
     checkpoint.unlink(missing_ok=True)
     return len(points)
 

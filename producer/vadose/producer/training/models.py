@@ -21,7 +21,6 @@ from vadose.common import (
     read_json,
     silent,
     whole_directory,
-    whole_file,
     write_json,
     write_text,
 )
@@ -30,6 +29,7 @@ from vadose.producer.methods import Block, Inputs, Method, Model, Settings, meth
 from vadose.producer.methods.network import FORMAT
 from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors, Recipe
+from vadose.producer.tensors import write_arrays
 from vadose.producer.training.card import model_card
 from vadose.producer.training.curves import write_diagnostics
 from vadose.producer.training.dataset import Encoder, cell_slices, fit_encoder
@@ -252,10 +252,7 @@ def _write(part: Path, ensemble: Ensemble, recipe: Recipe, settings: Settings, f
         member.save(part / f"member-{seed}")
     support = ensemble.support
     if support is not None:
-        with whole_file(part / SUPPORT) as file:
-            safetensors.numpy.save_file(
-                {"weights": support.weights, "points": np.ascontiguousarray(support.points)}, file
-            )
+        write_arrays(part / SUPPORT, {"weights": support.weights, "points": support.points})
     names = sorted(str(path.relative_to(part)) for path in part.rglob("*") if path.suffix in {".safetensors", ".ubj"})
     card = {
         "recipe": recipe.recipe, "recipe_sha256": recipe.sha256, "method": recipe.method.name,
