@@ -200,8 +200,10 @@ class TcMergeModel:
     def save(self, directory: Path) -> None:
         """Write `tcmerge.safetensors` and `member.json`."""
         found = self.estimate
-        arrays: dict[str, npt.NDArray[Any]] = {"index": self.index, "kind": found.kind, "errors": found.errors, "validity": found.validity,
-                  "source": found.source}  # fmt: skip
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "index": self.index, "kind": found.kind, "errors": found.errors, "validity": found.validity,
+            "source": found.source,
+        }  # fmt: skip
         for k, maps in enumerate(found.maps):
             arrays |= {f"map.{k}.{name}": values for name, values in maps.arrays().items()}
         write_arrays(directory / ARRAYS, arrays)
