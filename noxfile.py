@@ -70,24 +70,34 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def skill(session: nox.Session) -> None:
-    """The experiments on real data and the trial of the intervals; writes site/data/skill/ and site/data/validation/.
+    """The experiments: on real data, on the simulated world, and the trial of the intervals; writes below site/data/.
 
     The fits on CONUS-412 are kept and go on where they stopped: `nox -s skill -- --hours 3`.
     """
     install(session, "all")
     data = os.environ.get("VADOSE_DATA", str(HERE.parent / "shared" / "data"))
-    session.run(
-        "vadose",
-        "compare",
-        "conus412-atlstm",
-        "--native",
-        f"{data}/conus412",
-        "--publish-to",
-        "site/data/skill",
-        *session.posargs,
-    )
+    native = ("--native", f"{data}/conus412", "--publish-to", "site/data/skill")
+    session.run("vadose", "compare", "conus412-atlstm", *native, *session.posargs)
     session.run("python", "-m", "vadose.validation.experiments", data, "site/data/validation", "nox -s skill")
     session.run("python", "tests/statistics/coverage_table.py", "site/data/skill", "1000", "nox -s skill")
+    _published_systems(session, data)
+
+
+def _published_systems(session: nox.Session, data: str) -> None:
+    """What each published system claims, tried on the simulated world and on what real data allow."""
+    workspace, results = "workspace-experiments", "site/data/experiments"
+    world = f"{workspace}/native/simulated/demo"
+    stations = f"{world}/stations/ismn"
+    session.run("vadose", "fetch", "simulated", "--products", "all", "--workspace", workspace)
+    for recipe in ("simulated-mlstm", "simulated-stsg-sm"):
+        session.run("vadose", "ingest", recipe, "--workspace", workspace)
+    session.run("vadose", "ingest", "stations", stations, "--name", "simulated", "--workspace", workspace)
+    run = ("python", "-m")
+    package = "vadose.producer.experiments"
+    session.run(*run, f"{package}.merging", data, f"{results}/tc-lstm-downscaling", "nox -s skill")
+    session.run(*run, f"{package}.twin", f"{results}/tc-lstm-downscaling", "nox -s skill")
+    session.run(*run, f"{package}.correction", workspace, f"{results}/mlstm-correction", "nox -s skill")
+    session.run(*run, f"{package}.gapfilling", workspace, world, f"{results}/stsg-sm")
 
 
 @nox.session
