@@ -107,7 +107,7 @@ class StationPage {
     });
     const line = document.createElement("tr");
     line.dataset.key = key[row];
-    line.append(head, ...cells, ...scores);
+    line.append(head, ...scores, ...cells);
     return line;
   }
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from vadose.common import InputError, UsageError
 
@@ -116,13 +117,22 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             super().log_message(format, *args)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """A server that says nothing of a browser that went away before its answer was whole."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong unless the other side closed the connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server(
     site: Path, releases: Path, port: int, *, header: str = "", log: bool = False
 ) -> http.server.ThreadingHTTPServer:
     """A server of the built site on this machine only; port 0 takes a free one."""
     handler = functools.partial(Handler, site=site.resolve(), releases=releases.resolve(), header=header, log=log)
     try:
-        return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return Server(("127.0.0.1", port), handler)
     except OSError as error:
         raise UsageError(
             f"port {port} cannot be used: {error.strerror}", next="vadose report --serve --port N"

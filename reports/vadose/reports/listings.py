@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vadose.reports.formats import MARKS, METRICS, count, score_text, status_text
+from vadose.reports.formats import MARKS, METRICS, STATUS, count, score_text, status_text
 from vadose.reports.pages import Renderer
 from vadose.reports.tables import finite
 
@@ -83,7 +83,7 @@ class Committed:
         number = finite(given) if isinstance(given, int | float) or hasattr(given, "dtype") else None
         if number is None:
             missing = given is None or (isinstance(given, float) and given != given)
-            words = status_text(str(given), None) if column == "status" and given != "ok" else str(given)
+            words = status_text(str(given), None) if str(given) in STATUS else str(given)
             return Value(None, "–" if missing else words)
         return Value(repr(plain(number)), written(self._metric(row, column), number), f"{row} {column}")
 
