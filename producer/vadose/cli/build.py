@@ -1,4 +1,4 @@
-"""`vadose build`: predict and write one granule a day."""
+"""`vadose build`: predict and write one granule a day, or a month."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def command(
     common: Common, recipe_name: str | None, days: str | None, force: str | None, check_inputs: bool, template: bool
 ) -> int:
-    """Predict and write one granule a day into releases/<product>/v<M.m.p>/.
+    """Predict and write one granule a day, or a month, into releases/<product>/v<M.m.p>/.
 
     Stop it at any moment: the same command does what is left, and the bytes are the same.
     A published version is refused (exit 4) if anything in it would change.
@@ -50,10 +50,11 @@ def command(
 
 
 def _build(common: Common, recipe: Recipe, days: str | None, force: str | None) -> int:
-    """Write the granules of days; exit 0."""
-    from vadose.producer.build import build, forget, is_current, wanted_days
+    """Write the granules of days or months; exit 0."""
+    from vadose.producer.build import build, forget, is_current, wanted_periods
     from vadose.producer.cube import open_cube
     from vadose.producer.finishing import check_rules
+    from vadose.producer.granules.periods import period_end
     from vadose.producer.provenance import identity, provenance_texts
     from vadose.producer.training.models import load_model
 
@@ -62,17 +63,18 @@ def _build(common: Common, recipe: Recipe, days: str | None, force: str | None) 
     model = load_model(models, recipe.predictors)
     check_rules(recipe, cube)
     directory = common.workspace / "releases" / recipe.product.id / f"v{recipe.product.version}"
-    wanted = wanted_days(recipe, span(days) if days else None)
-    result: dict[str, Any] = {"directory": str(directory), "days": int(wanted.size)}
+    wanted = wanted_periods(recipe, span(days) if days else None)
+    result: dict[str, Any] = {"directory": str(directory), "granules": int(wanted.size)}
     if common.dry_run:
         origin = identity(recipe, provenance_texts(recipe, cube, models))
         left = sum(not is_current(directory, recipe, origin, day) for day in wanted)
-        without = int(((wanted < cube.days[0]) | (wanted > cube.days[-1])).sum())
-        result |= {"to_write": left, "days_without_cube": without}
-        table = f"{directory}: {left} of {wanted.size} granules to write, {without} days lie outside the cube"
+        ends = [period_end(first, recipe.product.step) for first in wanted]
+        outside = [end <= cube.days[0] or first > cube.days[-1] for first, end in zip(wanted, ends, strict=True)]
+        result |= {"to_write": left, "granules_without_cube": sum(outside)}
+        table = f"{directory}: {left} of {wanted.size} granules to write, {sum(outside)} lie outside the cube's days"
         return common.emit("build", result, table)
     if force:
-        forget(directory, recipe, wanted_days(recipe, span(force)))
+        forget(directory, recipe, wanted_periods(recipe, span(force)))
     built = build(recipe, cube, model, models, directory, common.memory_bytes, common.progress, wanted)
     result |= {"written": built.written, "kept": built.kept, "bytes": _size(directory)}
     table = f"{directory}: {built.written} granules written, {built.kept} were there ({_size(directory) / 1e6:.1f} MB)"

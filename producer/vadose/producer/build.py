@@ -17,11 +17,13 @@ from vadose.common import GateError, InputError, Progress, UsageError, read_json
 from vadose.common.software import Software
 from vadose.producer.cube import Cube
 from vadose.producer.finishing import Finished, check_rules, finish
-from vadose.producer.granules import Cells, GranuleWriter, Identity, daily_name, read_attributes
+from vadose.producer.granules import Cells, GranuleWriter, Identity, granule_name, read_attributes
 from vadose.producer.granules.flags import NO_VALID_INPUT
+from vadose.producer.granules.periods import period_end, period_number, period_of, product_periods
 from vadose.producer.granules.static import write_static
 from vadose.producer.lock import only_one
 from vadose.producer.methods.base import Block, Prediction
+from vadose.producer.months import Months, finish_months
 from vadose.producer.provenance import FOLDER, identity, provenance_texts, recorded_identity
 from vadose.producer.recipe import Recipe
 
@@ -31,7 +33,9 @@ Days = npt.NDArray[np.datetime64]
 BLOCK_CELLS = 4096
 SCRATCH = ".scratch"
 PREDICTED = np.dtype([("sm", "<f4"), ("sm_uncertainty", "<f4"), ("flag", "<i2")])
+COUNTED = np.dtype([*PREDICTED.descr, ("number_of_observations", "<i2")])
 ONE_DAY = np.timedelta64(1, "D")
+LONGEST_MONTH = 31
 # Granules that wait for the disk while the next ones are compressed; file systems confirm many files at once.
 QUEUE = 16
 
@@ -68,9 +72,10 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Slab:
-    """Days that are predicted together, as positions in the product's days."""
+    """Periods that are predicted together, by their first days, and all the days that they hold."""
 
     number: int
+    periods: Days
     days: Days
 
 
@@ -90,7 +95,7 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
     memory_bytes
         How much prediction and assembly may hold at once; it does not change the result.
     days
-        UTC days to write, datetime64[D]; all days of the product by default.
+        UTC days to write, datetime64[D], of a monthly product the months that hold them; the whole record by default.
     made_by
         Software to name in granules and provenance, if not the running one.
 
@@ -102,18 +107,18 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
         If the cube lacks what the recipe needs, or the folder cannot be written.
     """
     check_rules(recipe, cube)
-    wanted = wanted_days(recipe, days)
+    wanted = wanted_periods(recipe, days)
     texts = provenance_texts(recipe, cube, model_directory, made_by)
     origin = identity(recipe, texts)
     if is_published(directory):
         # The same recipe, model and inputs by other software are still the published version.
         recorded = recorded_identity(recipe, directory)
         origin = replace(origin, software=recorded.software, commit=recorded.commit)
-    open_days = [day for day in wanted if not is_current(directory, recipe, origin, day)]
+    waiting = [first for first in wanted if not is_current(directory, recipe, origin, first)]
     if is_published(directory):
-        if open_days:
+        if waiting:
             raise GateError(
-                f"version {recipe.product.version} is published; {len(open_days)} granules would change or be added",
+                f"version {recipe.product.version} is published; {len(waiting)} granules would change or be added",
                 where=str(directory),
                 next="raise product.version and product.issued in the recipe",
             )
@@ -121,22 +126,23 @@ def build(recipe: Recipe, cube: Cube, model: Predictor, model_directory: Path, d
     with only_one(directory, "built"):
         for name, text in texts.items():
             write_if_new(directory / FOLDER / name, text)
-        _write_days(recipe, cube, model, origin, directory, memory_bytes, progress, wanted, open_days)
-    return Built(directory, len(open_days), wanted.size - len(open_days))
+        _write_periods(recipe, cube, model, origin, directory, memory_bytes, progress, wanted, waiting)
+    return Built(directory, len(waiting), wanted.size - len(waiting))
 
 
-def _write_days(recipe: Recipe, cube: Cube, model: Predictor, origin: Identity, directory: Path, memory_bytes: int,
-                progress: Progress, wanted: Days, open_days: Sequence[np.datetime64]) -> None:  # fmt: skip
-    """The static file and the granules of `open_days`, slab by slab."""
+def _write_periods(recipe: Recipe, cube: Cube, model: Predictor, origin: Identity, directory: Path, memory_bytes: int,
+                progress: Progress, wanted: Days, waiting: Sequence[np.datetime64]) -> None:  # fmt: skip
+    """The static file and the granules of `waiting`, slab by slab."""
     write_static(recipe, cube, origin, directory)
     scratch = Scratch(directory / SCRATCH, recipe, cube, origin)
     writer = GranuleWriter(recipe, origin)
     with progress.step("granules", wanted.size) as step:
-        step.advance(wanted.size - len(open_days))
+        step.advance(wanted.size - len(waiting))
         for slab in slabs(recipe):
-            todo = np.array([day for day in open_days if slab.days[0] <= day <= slab.days[-1]], "datetime64[D]")
+            todo = np.array([first for first in waiting if slab.days[0] <= first <= slab.days[-1]], "datetime64[D]")
             if todo.size:
-                predict_slab(recipe, cube, model, slab, todo[-1], scratch, memory_bytes, progress)
+                last = period_end(todo[-1], recipe.product.step) - ONE_DAY
+                predict_slab(recipe, cube, model, slab, last, scratch, memory_bytes, progress)
                 for _ in write_slab(cube, writer, directory, slab, todo, scratch, memory_bytes):
                     step.advance()
                 scratch.drop(slab)
@@ -145,28 +151,26 @@ def _write_days(recipe: Recipe, cube: Cube, model: Predictor, origin: Identity, 
         part.unlink()
 
 
-def wanted_days(recipe: Recipe, days: Sequence[np.datetime64] | Days | None) -> Days:
-    """The days to write, ascending; days outside the product's record are refused."""
-    record = product_days(recipe)
+def wanted_periods(recipe: Recipe, days: Sequence[np.datetime64] | Days | None) -> Days:
+    """First days of the days or months to write, ascending; days outside the product's record are refused."""
+    record = product_periods(recipe.product)
     if days is None:
         return record
     chosen = np.unique(np.asarray(days, "datetime64[D]"))
-    outside = chosen[(chosen < record[0]) | (chosen > record[-1])]
+    end = period_end(record[-1], recipe.product.step)
+    outside = chosen[(chosen < record[0]) | (chosen >= end)]
     if outside.size:
-        raise UsageError(f"{outside[0]} is not a day of the product, which runs {record[0]}..{record[-1]}")
-    return chosen
-
-
-def product_days(recipe: Recipe) -> Days:
-    """Every day of the product's record, datetime64[D]."""
-    first, last = (np.datetime64(day, "D") for day in recipe.product.days)
-    return np.arange(first, last + ONE_DAY, ONE_DAY)
+        raise UsageError(f"{outside[0]} is not a day of the product, which runs {record[0]}..{end - ONE_DAY}")
+    return np.unique(period_of(chosen, recipe.product.step))
 
 
 def slabs(recipe: Recipe) -> list[Slab]:
     """The fixed partition of the record; it depends on the recipe alone."""
-    record, length = product_days(recipe), recipe.build.slab_days
-    return [Slab(k, record[first : first + length]) for k, first in enumerate(range(0, record.size, length))]
+    step = recipe.product.step
+    record = product_periods(recipe.product)
+    length = recipe.build.slab_days if step == "daily" else max(1, recipe.build.slab_days // LONGEST_MONTH)
+    parts = [record[first : first + length] for first in range(0, record.size, length)]
+    return [Slab(k, part, np.arange(part[0], period_end(part[-1], step))) for k, part in enumerate(parts)]
 
 
 def is_published(directory: Path) -> bool:
@@ -177,21 +181,21 @@ def is_published(directory: Path) -> bool:
     return any(f"v{entry['version']}" == directory.name for entry in read_json(listing)["versions"])
 
 
-def is_current(directory: Path, recipe: Recipe, origin: Identity, day: np.datetime64) -> bool:
-    """Whether the granule of a day is there and was made from the same recipe, model, inputs and software."""
-    path = directory / daily_name(recipe.product, day).path
+def is_current(directory: Path, recipe: Recipe, origin: Identity, first: np.datetime64) -> bool:
+    """Whether the granule that begins on `first` is there, made from the same recipe, model, inputs and software."""
+    path = directory / granule_name(recipe.product, first).path
     if not path.is_file():
         return False
     found = read_attributes(path, ("history", "input_manifest_sha256"))
     return found == {"history": origin.history(recipe.product.issued), "input_manifest_sha256": origin.inputs_sha256}
 
 
-def forget(directory: Path, recipe: Recipe, days: Days) -> None:
+def forget(directory: Path, recipe: Recipe, periods: Days) -> None:
     """Remove granules so that the next build writes them again; a published version is refused."""
     if is_published(directory):
         raise GateError(f"version {recipe.product.version} is published", where=str(directory))
-    for day in days:
-        (directory / daily_name(recipe.product, day).path).unlink(missing_ok=True)
+    for first in periods:
+        (directory / granule_name(recipe.product, first).path).unlink(missing_ok=True)
 
 
 def write_if_new(path: Path, text: str) -> None:
@@ -218,7 +222,7 @@ class Scratch:
         return self.folder / f"{slab.number:05d}-{block:06d}.npy"
 
     def load(self, slab: Slab, block: int) -> npt.NDArray[Any] | None:
-        """The finished predictions of a block, (time, cell) of `PREDICTED`, as a memory map."""
+        """The finished predictions of a block, (day or month, cell) of `PREDICTED` or `COUNTED`, as a memory map."""
         path = self.path(slab, block)
         if not path.is_file():
             return None
@@ -254,14 +258,17 @@ def predict_slab(recipe: Recipe, cube: Cube, model: Predictor, slab: Slab, last:
     if span is None:
         return
     length = span.stop - span.start
+    monthly = recipe.product.step == "monthly"
+    rows = np.unique(period_of(cube.days[span], recipe.product.step)).size
     check_memory(recipe, cube, model, length, memory_bytes)
     blocks = cell_blocks(cube)
     with progress.step(f"predict {slab.days[0]}..{last}", len(blocks)) as step:
         for number, cells in enumerate(blocks):
             known = scratch.load(slab, number)
-            if known is None or known.shape[0] < length:
+            if known is None or known.shape[0] < rows:
                 prediction = model.predict(Block(cube, span, cells))
-                scratch.save(slab, number, packed(finish(recipe, cube, prediction, span, cells)))
+                finishing = finish_months if monthly else finish
+                scratch.save(slab, number, packed(finishing(recipe, cube, prediction, span, cells)))
             step.advance()
 
 
@@ -286,43 +293,46 @@ def check_memory(recipe: Recipe, cube: Cube, model: Predictor, length: int, memo
         )
 
 
-def packed(finished: Finished) -> npt.NDArray[Any]:
-    """The three fields in one array, (time, cell)."""
-    values = np.empty(finished.sm.shape, PREDICTED)
-    for name in PREDICTED.names or ():
+def packed(finished: Finished | Months) -> npt.NDArray[Any]:
+    """The fields in one array, (day or month, cell)."""
+    values = np.empty(finished.sm.shape, COUNTED if isinstance(finished, Months) else PREDICTED)
+    for name in values.dtype.names or ():
         values[name] = getattr(finished, name)
     return values
 
 
 def write_slab(cube: Cube, writer: GranuleWriter, directory: Path, slab: Slab, todo: Days, scratch: Scratch,
                memory_bytes: int) -> Iterator[Path]:  # fmt: skip
-    """Write the granules of the days `todo`; threads hide the time that the disk takes to confirm a file."""
+    """Write the granules of the periods `todo`; threads hide the time that the disk takes to confirm a file."""
     # netCDF-C must not be called by two threads at once; h5py takes turns by itself.
     threads = QUEUE if writer.recipe.build.writer == "libdeflate" else 1
     blocks = [scratch.load(slab, number) for number in range(len(cell_blocks(cube)))]
-    start = max(slab.days[0], cube.days[0])
-    day_bytes = cube.index.size * PREDICTED.itemsize
-    queue = max(1, min(QUEUE, memory_bytes // (8 * day_bytes)))
+    step = writer.recipe.product.step
+    start = period_number(max(slab.days[0], cube.days[0]), step)
+    period_bytes = cube.index.size * COUNTED.itemsize
+    queue = max(1, min(QUEUE, memory_bytes // (8 * period_bytes)))
     with ThreadPoolExecutor(threads) as pool:
         waiting: list[Future[Path]] = []
-        for day in todo:
-            waiting.append(
-                pool.submit(writer.write, directory, day, day_cells(cube, blocks, int((day - start) / ONE_DAY)))
-            )
+        for first in todo:
+            cells = period_cells(cube, blocks, period_number(first, step) - start, counted=step == "monthly")
+            waiting.append(pool.submit(writer.write, directory, first, cells))
             if len(waiting) >= queue:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
 
 
-def day_cells(cube: Cube, blocks: Sequence[npt.NDArray[Any] | None], position: int) -> Cells:
-    """The values of one day of a slab; a day without prediction has no valid input anywhere."""
+def period_cells(cube: Cube, blocks: Sequence[npt.NDArray[Any] | None], position: int, *, counted: bool) -> Cells:
+    """The values of one day or month of a slab; one without prediction has no valid input anywhere."""
     size = cube.index.size
     rows = [block[position] for block in blocks if block is not None and 0 <= position < block.shape[0]]
     if not rows:
         missing = np.full(size, np.nan, np.float32)
-        return Cells(cube.index, missing, missing, np.full(size, NO_VALID_INPUT, np.int16))
-    day = np.concatenate(rows)
-    if day.size != size:
-        raise InputError(f"scratch holds {day.size} of {size} cells", next="remove the folder .scratch and build again")
-    return Cells(cube.index, *(np.ascontiguousarray(day[name]) for name in PREDICTED.names or ()))
+        number = np.zeros(size, np.int16) if counted else None
+        return Cells(cube.index, missing, missing, np.full(size, NO_VALID_INPUT, np.int16), number)
+    values = np.concatenate(rows)
+    if values.size != size:
+        raise InputError(
+            f"scratch holds {values.size} of {size} cells", next="remove the folder .scratch and build again"
+        )
+    return Cells(cube.index, *(np.ascontiguousarray(values[name]) for name in values.dtype.names or ()))

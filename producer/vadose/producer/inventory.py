@@ -99,8 +99,10 @@ def _release(path: Path) -> Found | None:
 
 def _steps(path: Path, recipe: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What is known of a version, each with the command that goes on, if it lacks something."""
-    expected = (_day(recipe["product"]["days"][1]) - _day(recipe["product"]["days"][0])).days + 1
-    granules = sum(1 for _ in path.rglob("*-DAILY-*.nc"))
+    first, last = (_day(day) for day in recipe["product"]["days"])
+    monthly = recipe["product"].get("step") == "monthly"
+    expected = 12 * (last.year - first.year) + last.month - first.month + 1 if monthly else (last - first).days + 1
+    granules = sum(1 for _ in path.rglob(f"*-{'MONTHLY' if monthly else 'DAILY'}-*.nc"))
     name = f"{path.parent.name}/{path.name}"
     yield f"{granules} of {expected} granules", "" if granules >= expected else f"vadose build {recipe['recipe']}"
     if _published(path):

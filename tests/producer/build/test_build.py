@@ -14,8 +14,9 @@ import xarray as xr
 
 from vadose.common import GateError, InputError, UsageError, silent, write_json
 from vadose.common.software import software
-from vadose.producer.build import build, product_days, slabs
+from vadose.producer.build import build, slabs
 from vadose.producer.granules import parse_name, read_granule
+from vadose.producer.granules.periods import product_periods
 
 GENEROUS = 10**9
 # A longer trial: VADOSE_KILLS=100 pytest tests/producer/build -k kills
@@ -28,7 +29,7 @@ def built(worlds, tmp_path_factory):
     folder = tmp_path_factory.mktemp("built")
     recipe, cube, model, models = worlds.small_world(folder)
     target = worlds.version_folder(folder, recipe)
-    assert build(recipe, cube, model, models, target, GENEROUS, silent).written == product_days(recipe).size
+    assert build(recipe, cube, model, models, target, GENEROUS, silent).written == product_periods(recipe.product).size
     return folder, target
 
 
@@ -46,7 +47,9 @@ def again(worlds, tmp_path, built, memory=GENEROUS, days=None, **changes):
 
 def test_every_day_has_a_granule_in_its_place(built, worlds):
     names = [parse_name(path.name) for path in sorted(built[1].rglob("*DAILY*.nc"))]
-    assert [name.day for name in names] == [day.astype(object) for day in product_days(worlds.small_recipe())]
+    assert [name.day for name in names] == [
+        day.astype(object) for day in product_periods(worlds.small_recipe().product)
+    ]
     assert all((built[1] / name.path).is_file() for name in names)
     assert not (built[1] / ".scratch").exists()
 
@@ -128,7 +131,7 @@ def test_a_published_version_is_refused_if_it_would_change(built, worlds, tmp_pa
 def test_slabs_depend_on_the_recipe_alone(worlds):
     parts = slabs(worlds.small_recipe())
     assert [part.days.size for part in parts] == [20, 20, 8]
-    assert np.array_equal(np.concatenate([part.days for part in parts]), product_days(worlds.small_recipe()))
+    assert np.array_equal(np.concatenate([part.days for part in parts]), product_periods(worlds.small_recipe().product))
 
 
 def test_a_day_outside_the_record_is_a_usage_error(built, worlds, tmp_path):

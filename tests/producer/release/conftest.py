@@ -18,7 +18,8 @@ WAIVER = {"check": "day_outlier", "reason": "the rain of two days is missing", "
 
 def write_run(folder: Path, version: Path, *, passed: bool = True) -> Path:
     """A finished run of the granules of a version, as `vadose validate` leaves it."""
-    granules = sorted(version.rglob("*-DAILY-*.nc"), key=lambda path: path.name)
+    found = [*version.rglob("*-DAILY-*.nc"), *version.rglob("*-MONTHLY-*.nc")]
+    granules = sorted(found, key=lambda path: path.name)
     lines = "".join(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in granules)
     content = f"files {hashlib.sha256(lines.encode()).hexdigest()}"
     described = {"name": "vadose", "files": len(granules), "content": content}

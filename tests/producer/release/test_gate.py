@@ -12,7 +12,7 @@ from vadose.producer.release.complete import complete, repeat_gate
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.gate import (
     allows_commercial_use,
-    expected_days,
+    expected_periods,
     failures,
     licences,
     listed_files,
@@ -51,7 +51,7 @@ def test_a_missing_day_is_found(copied):
     _, recipe, version = copied
     manifest = Folder(version).manifest()
     manifest["files"] = [entry for entry in manifest["files"] if entry["path"] != GRANULE]
-    assert list(expected_days(recipe, manifest)) == [f"no granule {GRANULE.rpartition('/')[2]}"]
+    assert list(expected_periods(recipe, manifest)) == [f"no granule {GRANULE.rpartition('/')[2]}"]
 
 
 def test_granules_that_the_run_did_not_see_are_found(copied):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vadose.producer.granules.flags import FLAGS, MASK, RECOMMENDED
-    from vadose.producer.granules.header import Header, Identity, daily_name, granule_header
+    from vadose.producer.granules.header import Header, Identity, granule_header, granule_name
     from vadose.producer.granules.names import GranuleName, parse_name
     from vadose.producer.granules.reading import CLOSED_LIST, Granule, read_attributes, read_granule
     from vadose.producer.granules.rounding import bitround
@@ -19,8 +19,8 @@ _HOMES = {
     "RECOMMENDED": "flags",
     "Header": "header",
     "Identity": "header",
-    "daily_name": "header",
     "granule_header": "header",
+    "granule_name": "header",
     "GranuleName": "names",
     "parse_name": "names",
     "CLOSED_LIST": "reading",
@@ -44,8 +44,8 @@ __all__ = [
     "Header",
     "Identity",
     "bitround",
-    "daily_name",
     "granule_header",
+    "granule_name",
     "parse_name",
     "read_attributes",
     "read_granule",

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vadose.producer.granules.crs import crs_attributes, geospatial
 from vadose.producer.granules.flags import ALL, FLAGS, RECOMMENDED
 from vadose.producer.granules.names import GranuleName
+from vadose.producer.granules.periods import is_mean, is_native_monthly, period_end
 from vadose.producer.granules.rounding import ALGORITHM, IMPLEMENTATION, KEPT_BITS
-from vadose.producer.grids import INVERSE_FLATTENING, SEMI_MAJOR_AXIS_M, STANDARD_PARALLEL_DEG, Grid
+from vadose.producer.grids import Grid
 from vadose.producer.recipe import Product, Recipe
 from vadose.producer.vocabulary import SOIL_MOISTURE, VOCABULARY
 
@@ -23,33 +25,26 @@ DEFLATE_LEVEL = 4
 UNITS = "m3 m-3"
 EPOCH = np.datetime64("1970-01-01", "D")
 
-# The attributes that differ between the days of one build; their lengths do not.
-PER_DAY = ("id", "tracking_id", "time_coverage_start", "time_coverage_end")
+# A monthly mean has at least so many days, and so has the input of a native month.
+FEWEST_DAYS = 10
+
+# The attributes that differ between the periods of one build; their lengths do not.
+PER_PERIOD = ("id", "tracking_id", "time_coverage_start", "time_coverage_end")
 
 SOLAR_COMMENT = (
     "Values hold at 06:00 local mean solar time, that is (6 - longitude/15) modulo 24 h UTC of this UTC day."
 )
+SOLAR_MEAN_COMMENT = SOLAR_COMMENT.replace("Values hold", "The daily values hold")
+MEAN_COMMENT = (
+    f"Mean of the days with the recommended use, of at least {FEWEST_DAYS}; number_of_observations counts them."
+)
+NATIVE_COMMENT = (
+    "The method predicts the month as a whole; number_of_observations counts the days on which every required input "
+    f"had a value, at least {FEWEST_DAYS}."
+)
 WATER_COMMENT = (
     "The inputs see liquid water; where the soil is frozen (see flag) the value is not the total water content."
 )
-
-_WGS84 = (
-    'DATUM["World Geodetic System 1984",ELLIPSOID["WGS 84",6378137,298.257223563,LENGTHUNIT["metre",1]]],'
-    'PRIMEM["Greenwich",0,ANGLEUNIT["degree",0.0174532925199433]]'
-)
-_DEGREE = 'ANGLEUNIT["degree",0.0174532925199433]'
-CRS_WKT = {
-    4326: f'GEOGCRS["WGS 84",{_WGS84},CS[ellipsoidal,2],AXIS["geodetic latitude (Lat)",north,ORDER[1],{_DEGREE}],'
-    f'AXIS["geodetic longitude (Lon)",east,ORDER[2],{_DEGREE}],ID["EPSG",4326]]',
-    6933: f'PROJCRS["WGS 84 / NSIDC EASE-Grid 2.0 Global",BASEGEOGCRS["WGS 84",{_WGS84},ID["EPSG",4326]],'
-    'CONVERSION["US NSIDC EASE-Grid 2.0 Global",METHOD["Lambert Cylindrical Equal Area",ID["EPSG",9835]],'
-    f'PARAMETER["Latitude of 1st standard parallel",30,{_DEGREE},ID["EPSG",8823]],'
-    f'PARAMETER["Longitude of natural origin",0,{_DEGREE},ID["EPSG",8802]],'
-    'PARAMETER["False easting",0,LENGTHUNIT["metre",1],ID["EPSG",8806]],'
-    'PARAMETER["False northing",0,LENGTHUNIT["metre",1],ID["EPSG",8807]]],CS[Cartesian,2],'
-    'AXIS["easting (X)",east,ORDER[1],LENGTHUNIT["metre",1]],AXIS["northing (Y)",north,ORDER[2],LENGTHUNIT["metre",1]],'
-    'ID["EPSG",6933]]',
-}
 
 
 @dataclass(frozen=True)
@@ -96,37 +91,38 @@ class Identity:
         )
 
 
-def daily_name(product: Product, day: np.datetime64) -> GranuleName:
-    """Name of the granule of a UTC day."""
+def granule_name(product: Product, first: np.datetime64) -> GranuleName:
+    """Name of the granule of the day or month that begins on `first` (datetime64[D])."""
+    monthly = product.step == "monthly"
     return GranuleName(
-        product=product.token, grid=product.grid.token, step="DAILY", when=str(day).replace("-", ""),
-        stream=product.stream, version=product.version,
+        product=product.token, grid=product.grid.token, step="MONTHLY" if monthly else "DAILY",
+        when=str(first).replace("-", "")[: 6 if monthly else 8], stream=product.stream, version=product.version,
     )  # fmt: skip
 
 
-def granule_header(recipe: Recipe, identity: Identity, day: np.datetime64) -> Header:
-    """Header of the daily granule of a UTC day (datetime64[D])."""
+def granule_header(recipe: Recipe, identity: Identity, first: np.datetime64) -> Header:
+    """Header of the granule of the day or month that begins on `first` (datetime64[D])."""
     product = recipe.product
     grid = product.grid.grid()
     rows, columns = grid.dims
     return Header(
         dims={"time": None, rows: grid.shape[0], columns: grid.shape[1], "bnds": 2},
         variables=(
-            *_fields(recipe, grid), *_containers(grid), *_time(product, day), *_horizontal(grid),
+            *_fields(recipe, grid), *_containers(grid), *_time(product, first), *_horizontal(grid),
             *_depth(product.depth_m),
         ),
-        attributes=_globals(recipe, identity, grid) | day_attributes(product, day),
+        attributes=_globals(recipe, identity, grid) | period_attributes(product, first),
     )  # fmt: skip
 
 
-def day_attributes(product: Product, day: np.datetime64) -> dict[str, str]:
-    """The global attributes of a day (`PER_DAY`)."""
-    name = daily_name(product, day)
+def period_attributes(product: Product, first: np.datetime64) -> dict[str, str]:
+    """The global attributes of a day or month (`PER_PERIOD`)."""
+    name = granule_name(product, first)
     return {
         "id": name.id,
         "tracking_id": tracking_id(product, name.text),
-        "time_coverage_start": f"{day}T00:00:00Z",
-        "time_coverage_end": f"{day + np.timedelta64(1, 'D')}T00:00:00Z",
+        "time_coverage_start": f"{first}T00:00:00Z",
+        "time_coverage_end": f"{period_end(first, product.step)}T00:00:00Z",
     }
 
 
@@ -135,11 +131,11 @@ def day_number(day: np.datetime64) -> float:
     return float((day - EPOCH).astype(int))
 
 
-def day_values(product: Product, day: np.datetime64) -> dict[str, npt.NDArray[np.float64]]:
+def period_values(product: Product, first: np.datetime64) -> dict[str, npt.NDArray[np.float64]]:
     """Values of time and, for a mean, of its bounds."""
-    start = day_number(day)
-    bounds = {} if product.day == "solar06" else {"time_bnds": np.array([[start, start + 1.0]])}
-    return {"time": np.array([start + 0.5]), **bounds}
+    start, end = day_number(first), day_number(period_end(first, product.step))
+    bounds = {"time_bnds": np.array([[start, end]])} if is_mean(product) else {}
+    return {"time": np.array([(start + end) / 2.0]), **bounds}
 
 
 def tracking_id(product: Product, name: str) -> str:
@@ -149,7 +145,7 @@ def tracking_id(product: Product, name: str) -> str:
 
 def cell_methods(product: Product) -> str:
     """`cell_methods` of the soil moisture."""
-    time = "point" if product.day == "solar06" else "mean"
+    time = "mean" if is_mean(product) else "point"
     return f"time: {time} depth: mean area: mean where land"
 
 
@@ -158,25 +154,57 @@ def layer(depth_m: tuple[float, float]) -> str:
     return f"{depth_m[0] * 100:g}-{depth_m[1] * 100:g} cm"
 
 
+def moment(product: Product) -> str:
+    """What a value stands for in time, in words."""
+    solar = product.day == "solar06"
+    if product.step == "monthly":
+        return "monthly mean of values at 06:00 local solar time" if solar else "monthly mean"
+    return "at 06:00 local solar time" if solar else "daily mean"
+
+
+def moisture_comment(recipe: Recipe) -> str:
+    """The comment of the soil moisture."""
+    solar = recipe.product.day == "solar06"
+    if recipe.product.step == "daily":
+        return f"{WATER_COMMENT} {SOLAR_COMMENT}" if solar else WATER_COMMENT
+    how = NATIVE_COMMENT if is_native_monthly(recipe) else MEAN_COMMENT
+    return " ".join([WATER_COMMENT, how, *([SOLAR_MEAN_COMMENT] if solar else [])])
+
+
+def uncertainty_comment(recipe: Recipe) -> str:
+    """The comment of the uncertainty."""
+    target = recipe.product.target
+    if recipe.product.step == "monthly" and not is_native_monthly(recipe):
+        return (
+            "Mean of the daily uncertainties, as if errors were fully correlated within the month, which is "
+            "conservative. Those are calibrated on held-out values of the training target, "
+            f"{target}, whose own error is not included."
+        )
+    return (
+        f"Calibrated on held-out values of the training target, {target}; sm plus or minus "
+        "1.645 times this is the calibrated 90 % interval. The error of the target itself is not included."
+    )
+
+
 def _fields(recipe: Recipe, grid: Grid) -> tuple[VariableHeader, ...]:
     product = recipe.product
     dims = ("time", *grid.dims)
     chunk = (1, *grid.chunk)
     coordinates = "depth lat lon" if grid.is_ease2 else "depth"
-    when = "at 06:00 local solar time" if product.day == "solar06" else "daily mean"
     valid_range = np.array([0.0, 1.0], np.float32)
+    ancillary = " ".join(name for name in field_names(product) if name != "sm")
 
     def stored(name: str, dtype: str, attributes: dict[str, Any]) -> VariableHeader:
         return VariableHeader(name, dtype, dims, attributes, chunk, deflated=True)
 
-    return (
+    fields = (
         stored("sm", "f4", {
             "_FillValue": FILL, "standard_name": SOIL_MOISTURE,
-            "long_name": f"volumetric soil moisture, {layer(product.depth_m)}, {when}",
+            "long_name": f"volumetric soil moisture, {layer(product.depth_m)}, {moment(product)}",
             "units": UNITS, "valid_range": valid_range, "cell_methods": cell_methods(product), "grid_mapping": "crs",
-            "coordinates": coordinates, "ancillary_variables": "sm_uncertainty flag", **_quantization("sm"),
+            "coordinates": coordinates, "ancillary_variables": ancillary, **_quantization("sm"),
             "coverage_content_type": "physicalMeasurement",
-            "comment": f"{WATER_COMMENT} {SOLAR_COMMENT}" if product.day == "solar06" else WATER_COMMENT,
+            "comment": moisture_comment(recipe),
         }),
         stored("sm_uncertainty", "f4", {
             "_FillValue": FILL, "standard_name": f"{SOIL_MOISTURE} standard_error",
@@ -184,8 +212,7 @@ def _fields(recipe: Recipe, grid: Grid) -> tuple[VariableHeader, ...]:
             "units": UNITS, "valid_range": valid_range, "cell_methods": cell_methods(product), "grid_mapping": "crs",
             "coordinates": coordinates, **_quantization("sm_uncertainty"),
             "coverage_content_type": "qualityInformation",
-            "comment": f"Calibrated on held-out values of the training target, {product.target}; sm plus or minus "
-            "1.645 times this is the calibrated 90 % interval. The error of the target itself is not included.",
+            "comment": uncertainty_comment(recipe),
         }),
         stored("flag", "i2", {
             "standard_name": "status_flag", "long_name": "status of volumetric soil moisture, bit field, 0 = nominal",
@@ -195,6 +222,30 @@ def _fields(recipe: Recipe, grid: Grid) -> tuple[VariableHeader, ...]:
             "coverage_content_type": "qualityInformation", "comment": flag_comment(recipe),
         }),
     )  # fmt: skip
+    if product.step == "daily":
+        return fields
+    counted = "days of the month with every required input" if is_native_monthly(recipe) else "days in the monthly mean"
+    return (
+        *fields,
+        stored("number_of_observations", "i2", {
+            "standard_name": "number_of_observations", "long_name": counted, "units": "1",
+            "valid_range": np.array([0, 31], np.int16), "grid_mapping": "crs", "coordinates": coordinates,
+            "coverage_content_type": "qualityInformation",
+        }),
+    )  # fmt: skip
+
+
+def field_names(product: Product) -> tuple[str, ...]:
+    """Gridded variables of a granule, in the order of the file."""
+    fields = ("sm", "sm_uncertainty", "flag")
+    return (*fields, "number_of_observations") if product.step == "monthly" else fields
+
+
+UNIT_WORD = {False: "day", True: "month"}
+MONTH_BITS = {
+    False: "Bits that change from day to day are set where they are on at least half of the days of the month.",
+    True: "Bits 4 and 8 are set where they are on at least half of the days of the month.",
+}
 
 
 def flag_comment(recipe: Recipe) -> str:
@@ -203,11 +254,17 @@ def flag_comment(recipe: Recipe) -> str:
     bits = f"{', '.join(excluded[:-1])} and {excluded[-1]}"
     use = f"Recommended use: keep cells where (flag & {RECOMMENDED}) == 0, that is bits {bits} unset."
     observing = recipe.build.observing_input
+    monthly = recipe.product.step == "monthly"
     if observing is None:
-        filled = "Bit 512 is never set: no input of this product observes the soil moisture of the day."
+        filled = (
+            f"Bit 512 is never set: no input of this product observes the soil moisture of the {UNIT_WORD[monthly]}."
+        )
     else:
         text = recipe.build.observing_input_text or VOCABULARY[observing].long_name
-        filled = f"Bit 512 is set where no {text} of that day went in."
+        often = " on at least half of the days" if monthly and not is_native_monthly(recipe) else ""
+        filled = f"Bit 512 is set where no {text} of that {'month' if monthly and not often else 'day'} went in{often}."
+    if monthly:
+        filled += f" {MONTH_BITS[is_native_monthly(recipe)]}"
     return f"Several bits may be set; every cell has a value. {use} {filled}"
 
 
@@ -217,7 +274,7 @@ def _quantization(name: str) -> dict[str, Any]:
 
 def _containers(grid: Grid) -> tuple[VariableHeader, ...]:
     return (
-        crs_variable(grid),
+        VariableHeader("crs", "i4", (), crs_attributes(grid), values=np.array(0, np.int32)),
         VariableHeader("quantization_info", "i4", (), {
             "long_name": "how the float variables are rounded before compression", "algorithm": ALGORITHM,
             "implementation": IMPLEMENTATION,
@@ -225,48 +282,21 @@ def _containers(grid: Grid) -> tuple[VariableHeader, ...]:
     )  # fmt: skip
 
 
-def crs_variable(grid: Grid) -> VariableHeader:
-    """The grid-mapping variable of a window."""
-    datum = {
-        "semi_major_axis": np.float64(SEMI_MAJOR_AXIS_M), "inverse_flattening": np.float64(INVERSE_FLATTENING),
-        "longitude_of_prime_meridian": np.float64(0.0), "reference_ellipsoid_name": "WGS 84",
-        "prime_meridian_name": "Greenwich", "horizontal_datum_name": "World Geodetic System 1984",
-        "geographic_crs_name": "WGS 84",
-    }  # fmt: skip
-    first = {"long_name": "coordinate reference system"}
-    if grid.is_ease2:
-        first = {"grid_mapping_name": "lambert_cylindrical_equal_area"} | first
-        projection = {
-            "standard_parallel": np.float64(STANDARD_PARALLEL_DEG), "longitude_of_central_meridian": np.float64(0.0),
-            "false_easting": np.float64(0.0), "false_northing": np.float64(0.0),
-            "projected_crs_name": "WGS 84 / NSIDC EASE-Grid 2.0 Global",
-        }  # fmt: skip
+def _time(product: Product, first: np.datetime64) -> tuple[VariableHeader, ...]:
+    values = period_values(product, first)
+    moment_of_day = not is_mean(product)
+    if moment_of_day:
+        long_name = "UTC day that holds 06:00 local solar time of each cell"
     else:
-        first = {"grid_mapping_name": "latitude_longitude"} | first
-        projection = {}
-    last = {"crs_wkt": CRS_WKT[grid.epsg], "GeoTransform": geo_transform(grid)}
-    return VariableHeader("crs", "i4", (), first | datum | projection | last, values=np.array(0, np.int32))
-
-
-def geo_transform(grid: Grid) -> str:
-    """West edge, step, 0, north edge, 0, minus step, as GDAL reads it."""
-    west = grid.x_edges[0] if grid.is_ease2 else grid.lon_edges[0]
-    north = grid.y_edges[0] if grid.is_ease2 else grid.lat_edges[0]
-    return f"{float(west)!r} {grid.step!r} 0.0 {float(north)!r} 0.0 {-grid.step!r}"
-
-
-def _time(product: Product, day: np.datetime64) -> tuple[VariableHeader, ...]:
-    solar = product.day == "solar06"
-    long_name = "UTC day that holds 06:00 local solar time of each cell" if solar else "centre of the UTC day"
-    values = day_values(product, day)
+        long_name = "centre of the month" if product.step == "monthly" else "centre of the UTC day"
     attributes = {
         "standard_name": "time", "long_name": long_name, "axis": "T", "units": "days since 1970-01-01 00:00:00",
         "calendar": "standard", "units_metadata": "leap_seconds: none",
-        **({} if solar else {"bounds": "time_bnds"}), "coverage_content_type": "coordinate",
-        **({"comment": SOLAR_COMMENT} if solar else {}),
+        **({} if moment_of_day else {"bounds": "time_bnds"}), "coverage_content_type": "coordinate",
+        **({"comment": SOLAR_COMMENT} if moment_of_day else {}),
     }  # fmt: skip
     time = VariableHeader("time", "f8", ("time",), attributes, (1,), values=values["time"])
-    if solar:
+    if moment_of_day:
         return (time,)
     return (
         time,
@@ -326,6 +356,11 @@ def _depth(depth_m: tuple[float, float]) -> tuple[VariableHeader, ...]:
     )
 
 
+def duration(product: Product) -> str:
+    """Length of a period as ISO 8601 writes it."""
+    return "P1M" if product.step == "monthly" else "P1D"
+
+
 def _globals(recipe: Recipe, identity: Identity, grid: Grid) -> dict[str, Any]:
     product = recipe.product
     link = f"https://doi.org/{product.doi}" if product.doi else product.landing_url
@@ -374,33 +409,7 @@ def _globals(recipe: Recipe, identity: Identity, grid: Grid) -> dict[str, Any]:
         "instrument_vocabulary": "GCMD Instruments",
         "time_coverage_start": "",
         "time_coverage_end": "",
-        "time_coverage_duration": "P1D",
-        "time_coverage_resolution": "P1D",
+        "time_coverage_duration": duration(product),
+        "time_coverage_resolution": duration(product),
         **geospatial(grid, product.depth_m),
-    }
-
-
-def geospatial(grid: Grid, depth_m: tuple[float, float]) -> dict[str, Any]:
-    """The `geospatial_*` attributes: outer edges of the window and bounds of the layer."""
-    south, north = float(grid.lat_edges[-1]), float(grid.lat_edges[0])
-    west, east = float(grid.lon_edges[0]), float(grid.lon_edges[-1])
-    corners = ((south, west), (north, west), (north, east), (south, east), (south, west))
-    unit = "m" if grid.is_ease2 else "degree"
-    return {
-        "geospatial_lat_min": np.float64(south),
-        "geospatial_lat_max": np.float64(north),
-        "geospatial_lat_units": "degrees_north",
-        "geospatial_lon_min": np.float64(west),
-        "geospatial_lon_max": np.float64(east),
-        "geospatial_lon_units": "degrees_east",
-        "geospatial_vertical_min": np.float64(depth_m[0]),
-        "geospatial_vertical_max": np.float64(depth_m[1]),
-        "geospatial_vertical_units": "m",
-        "geospatial_vertical_positive": "down",
-        "geospatial_vertical_resolution": f"{round(depth_m[1] - depth_m[0], 9):g} m",
-        "geospatial_lat_resolution": f"{grid.step!r} {unit}",
-        "geospatial_lon_resolution": f"{grid.step!r} {unit}",
-        "geospatial_bounds": "POLYGON ((" + ", ".join(f"{lat:.12g} {lon:.12g}" for lat, lon in corners) + "))",
-        "geospatial_bounds_crs": "EPSG:4326",
-        "geospatial_bounds_vertical_crs": "depth below the land surface (no EPSG code)",
     }

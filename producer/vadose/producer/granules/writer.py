@@ -24,11 +24,13 @@ from vadose.producer.granules.header import (
     Header,
     Identity,
     VariableHeader,
-    daily_name,
-    day_attributes,
-    day_values,
+    field_names,
     granule_header,
+    granule_name,
+    period_attributes,
+    period_values,
 )
+from vadose.producer.granules.periods import product_periods
 from vadose.producer.granules.rounding import KEPT_BITS, bitround
 from vadose.producer.recipe import Recipe
 
@@ -38,13 +40,11 @@ Floats = npt.NDArray[np.float32]
 # is faster, also depends on what the memory of a thread held before (levels 1 and 2).
 LIBDEFLATE_LEVEL = 4
 IMAGE_GROWTH_BYTES = 1 << 18
-FIELDS = ("sm", "sm_uncertainty", "flag")
-DTYPES = {"sm": np.dtype("<f4"), "sm_uncertainty": np.dtype("<f4"), "flag": np.dtype("<i2")}
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The values of one day in the gathered cells of a window; every other cell is outside the domain.
+    """The values of one day or month in the gathered cells of a window; every other cell is outside the domain.
 
     Attributes
     ----------
@@ -54,12 +54,15 @@ class Cells:
         m3 m-3, (cell,); NaN where there is no value.
     flag
         Bit field, (cell,), int16. A value is missing exactly where bit 1, 2 or 256 is set.
+    number_of_observations
+        Months only: days, (cell,), int16.
     """
 
     index: npt.NDArray[np.int64]
     sm: Floats
     sm_uncertainty: Floats
     flag: npt.NDArray[np.int16]
+    number_of_observations: npt.NDArray[np.int16] | None = None
 
     def __post_init__(self) -> None:
         missing = (self.flag & WITHOUT_VALUE) != 0
@@ -83,26 +86,31 @@ class Cells:
             field = np.full(size, FILL, np.float32)
             field[place] = np.where(np.isnan(values), FILL, values)
             fields[name] = field.reshape(-1, columns)
+        if self.number_of_observations is not None:
+            number = np.zeros(size, np.int16)
+            number[place] = self.number_of_observations[low:high]
+            fields["number_of_observations"] = number.reshape(-1, columns)
         return fields
 
 
 class GranuleWriter:
-    """Writes the daily granules of one recipe, model and set of inputs.
+    """Writes the granules of one recipe, model and set of inputs, one a day or month.
 
-    The header is made once; what differs between days has the same length everywhere, so that a day is the
-    same header with `PER_DAY`, time and fields put in.
+    The header is made once; what differs between periods has the same length everywhere, so that a granule is the
+    same header with `PER_PERIOD`, time and fields put in.
     """
 
     def __init__(self, recipe: Recipe, identity: Identity, threads: int = 1) -> None:
         self.recipe = recipe
         self.identity = identity
         self.grid = recipe.product.grid.grid()
+        self.fields = field_names(recipe.product)
         self._threads = threads
-        self._template = template(granule_header(recipe, identity, np.datetime64(recipe.product.days[0], "D")))
+        self._template = template(granule_header(recipe, identity, product_periods(recipe.product)[0]))
 
     def write(self, folder: Path, day: np.datetime64, cells: Cells) -> Path:
-        """Write the granule of a day to its place under the version folder; it appears whole or not at all."""
-        target = folder / daily_name(self.recipe.product, day).path
+        """Write the granule that begins on `day` to its place in the version folder; it appears whole or not at all."""
+        target = folder / granule_name(self.recipe.product, day).path
         with whole_file(target) as part:
             if self.recipe.build.writer == "libdeflate":
                 part.write_bytes(self.image(day, cells))
@@ -119,13 +127,13 @@ class GranuleWriter:
         access.set_file_image(self._template)
         file = h5py.h5f.open(str(day).encode(), h5py.h5f.ACC_RDWR, fapl=access)
         try:
-            for name, text in day_attributes(self.recipe.product, day).items():
+            for name, text in period_attributes(self.recipe.product, day).items():
                 # netCDF-C stores text without a closing zero byte; any other memory type would cut the last character.
                 attribute = h5py.h5a.open(file, name.encode())
                 attribute.write(np.array(text.encode("ascii")), mtype=attribute.get_type())
-            for name, values in day_values(self.recipe.product, day).items():
+            for name, values in period_values(self.recipe.product, day).items():
                 h5py.h5d.open(file, name.encode()).write(h5py.h5s.ALL, h5py.h5s.ALL, values)
-            sets = {name: h5py.h5d.open(file, name.encode()) for name in FIELDS}
+            sets = {name: h5py.h5d.open(file, name.encode()) for name in self.fields}
             for offset, name, data in self._chunks(cells):
                 sets[name].write_direct_chunk((0, *offset), data, 0)
             del sets
@@ -149,25 +157,25 @@ class GranuleWriter:
 
         if self._threads == 1:
             for first, fields in self._strips(cells):
-                for name in FIELDS:
+                for name in self.fields:
                     for column in columns:
                         yield (first, column), name, packed((name, column, fields))
             return
         with ThreadPoolExecutor(self._threads) as pool:
             for first, fields in self._strips(cells):
-                keys = [(name, column, fields) for name in FIELDS for column in columns]
+                keys = [(name, column, fields) for name in self.fields for column in columns]
                 for (name, column, _), data in zip(keys, pool.map(packed, keys), strict=True):
                     yield (first, column), name, data
 
     def _append_netcdf4(self, part: Path, day: np.datetime64, cells: Cells) -> None:
         with netcdf_errors(part), netCDF4.Dataset(part, "r+") as file:
             file.set_auto_mask(False)
-            for name, text in day_attributes(self.recipe.product, day).items():
+            for name, text in period_attributes(self.recipe.product, day).items():
                 file.setncattr(name, text)
-            for name, values in day_values(self.recipe.product, day).items():
+            for name, values in period_values(self.recipe.product, day).items():
                 file[name][:] = values
             for first, fields in self._strips(cells):
-                for name in FIELDS:
+                for name in self.fields:
                     file[name][0, first : first + fields[name].shape[0]] = fields[name]
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vadose.producer.granules.names import parse_name
 from vadose.producer.granules.reading import Granule, read_granule
 from vadose.producer.release.survey import Surveyed
@@ -113,13 +115,14 @@ def allowed(granule: Granule) -> Iterator[tuple[str, str]]:
     low, high = (float(granule.attributes[f"geospatial_vertical_{end}"]) for end in ("min", "max"))
     yield acdd, f"geospatial_vertical_min != geospatial_vertical_max for scalar depth values, {low!r} != {high!r}"
     yield acdd, f"geospatial_vertical_max != depth values, {high!r} != {float(granule.values['depth'])!r}"
-    noon = str(granule.attributes["time_coverage_start"]).replace("T00:00:00Z", "T12:00:00+00:00")
+    minutes = np.timedelta64(round(float(granule.values["time"][0]) * 1440), "m")
+    middle = f"{np.datetime64('1970-01-01T00:00:00') + minutes}+00:00"
     for end, index in (("start", "0"), ("end", "N")):
         edge = str(granule.attributes[f"time_coverage_{end}"]).replace("Z", "+00:00")
         yield (
             acdd,
             (
                 f"Date time mismatch between time_coverage_{end} and actual time values "
-                f"{edge} (time_coverage_{end}) != {noon} (time[{index}])"
+                f"{edge} (time_coverage_{end}) != {middle} (time[{index}])"
             ),
         )

@@ -21,15 +21,17 @@ from vadose.common import VadoseError
 from vadose.producer.granules.flags import ALL, OUTSIDE_DOMAIN, WITHOUT_VALUE
 from vadose.producer.granules.header import (
     DEFLATE_LEVEL,
+    FEWEST_DAYS,
     FILL,
     Header,
     Identity,
-    daily_name,
-    day_attributes,
-    day_values,
     granule_header,
+    granule_name,
+    period_attributes,
+    period_values,
 )
 from vadose.producer.granules.names import parse_name
+from vadose.producer.granules.periods import is_mean
 from vadose.producer.granules.reading import CLOSED_LIST, Granule
 from vadose.producer.granules.rounding import KEPT_BITS, MANTISSA_BITS
 from vadose.producer.granules.static import static_name
@@ -37,12 +39,11 @@ from vadose.producer.recipe import Recipe
 
 Reasons = Iterator[str]
 
-FIELDS = ("sm", "sm_uncertainty", "flag")
 TIMESTAMP = re.compile(r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ")
 DATES = re.compile(r"^(date_\w+|time_coverage_(start|end))$")
 UNITS = {
     "sm": "m3 m-3", "sm_uncertainty": "m3 m-3", "depth": "m", "lat": "degrees_north",
-    "lon": "degrees_east", "y": "m", "x": "m",
+    "lon": "degrees_east", "y": "m", "x": "m", "number_of_observations": "1",
     "time": "days since 1970-01-01 00:00:00",
 }  # fmt: skip
 AXES = {"time": "T", "depth": "Z", "lat": "Y", "lon": "X", "y": "Y", "x": "X"}
@@ -185,6 +186,21 @@ def values(context: Context, granule: Granule) -> Reasons:
             yield f"{name} leaves its valid_range [{low:g}, {high:g}]"
 
 
+def observations(context: Context, granule: Granule) -> Reasons:
+    """A month counts its days: at least ten where there is a value, never more than it has."""
+    if "number_of_observations" not in granule.values:
+        return
+    number = granule.values["number_of_observations"][0]
+    start, end = granule.values["time_bnds"][0]
+    if (number < 0).any() or (number > end - start).any():
+        yield f"number_of_observations leaves 0 to {end - start:g}, the days of the month"
+    few = (granule.values["sm"][0] != FILL) & (number < FEWEST_DAYS)
+    if few.any():
+        yield f"{int(few.sum())} cells have a value of fewer than {FEWEST_DAYS} days"
+    if number[~context.domain].any():
+        yield "number_of_observations is not 0 outside the domain"
+
+
 def dates(context: Context, granule: Granule) -> Reasons:
     """Every date attribute is extended ISO 8601 in UTC."""
     for name, value in granule.attributes.items():
@@ -196,12 +212,12 @@ def name(context: Context, granule: Granule) -> Reasons:
     """File name, place, identifiers and version agree with each other and with the recipe."""
     product, found = context.recipe.product, parse_name(granule.path.name)
     day = np.datetime64(found.day, "D")
-    expected = daily_name(product, day)
+    expected = granule_name(product, day)
     if found != expected:
-        yield f"the recipe's name of this day is {expected.text}"
+        yield f"the recipe's name of this period is {expected.text}"
     if granule.path != context.folder / found.path:
         yield f"the place of this name is {found.path}"
-    expected_attributes = {**context.reference.attributes, **day_attributes(product, day)}
+    expected_attributes = {**context.reference.attributes, **period_attributes(product, day)}
     for key in ("id", "tracking_id", "product_version", "product_record", "product_id"):
         if granule.attributes.get(key) != expected_attributes[key]:
             yield f"{key} is {granule.attributes.get(key)!r}, expected {expected_attributes[key]!r}"
@@ -220,14 +236,14 @@ def extents(context: Context, granule: Granule) -> Reasons:
         if not _same(attributes.get(f"geospatial_{side}"), np.float64(found)):
             yield f"geospatial_{side} is {attributes.get(f'geospatial_{side}')!r}, the bounds say {float(found)!r}"
     day = np.datetime64(parse_name(granule.path.name).day, "D")
-    times = day_values(context.recipe.product, day)
+    times = period_values(context.recipe.product, day)
     for variable in context.reference.variables:
         expected = times.get(variable.name, variable.values)
         if expected is not None and not np.array_equal(stored[variable.name], expected):
-            yield f"values of {variable.name} are not those of the grid, the layer or the day"
-    for key, value in day_attributes(context.recipe.product, day).items():
+            yield f"values of {variable.name} are not those of the grid, the layer or the period"
+    for key, value in period_attributes(context.recipe.product, day).items():
         if key.startswith("time") and attributes.get(key) != value:
-            yield f"{key} is {attributes.get(key)!r}, the day says {value!r}"
+            yield f"{key} is {attributes.get(key)!r}, the period says {value!r}"
 
 
 def target(context: Context, granule: Granule) -> Reasons:
@@ -238,7 +254,7 @@ def target(context: Context, granule: Granule) -> Reasons:
             found = granule.variables[name].attributes.get(key)
             if found != expected.get(key):
                 yield f"{name}:{key} is {found!r}, the target has {expected.get(key)!r}"
-    if ("time_bnds" in granule.variables) != (context.recipe.product.day != "solar06"):
+    if ("time_bnds" in granule.variables) != is_mean(context.recipe.product):
         yield "time_bnds are there for a value at one moment, or missing for a mean"
 
 
@@ -305,6 +321,7 @@ CHECKS: tuple[tuple[str, Callable[[Context, Granule], Reasons]], ...] = (
     ("depth", depth),
     ("axis", axis),
     ("values", values),
+    ("observations", observations),
     ("dates", dates),
     ("name", name),
     ("extents", extents),

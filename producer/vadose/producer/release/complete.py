@@ -14,7 +14,7 @@ from vadose.producer.provenance import as_json, recorded_identity
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.checks import Context, read_domain
 from vadose.producer.release.coverage import coverage_csv
-from vadose.producer.release.differences import difference
+from vadose.producer.release.differences import difference, granule_paths
 from vadose.producer.release.documents import change_log, documents
 from vadose.producer.release.folder import MANIFEST, Folder
 from vadose.producer.release.gate import Result, gate, write_gate
@@ -78,9 +78,7 @@ def complete(recipe: Recipe, directory: Path, run: Path, progress: Progress) -> 
 def _complete(recipe: Recipe, folder: Folder, run: Path, progress: Progress) -> Completed:
     directory = folder.path
     identity = recorded_identity(recipe, directory)
-    paths = [
-        path for path in folder.files() if "/DAILY/" in path and path.endswith(".nc") and not path.startswith("quick")
-    ]
+    paths = granule_paths(folder)
     if not paths:
         raise InputError("no granules", where=str(directory), next=f"vadose build {recipe.recipe}")
     copy_run(folder, run)

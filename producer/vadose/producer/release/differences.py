@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ from vadose.producer.granules.reading import CLOSED_LIST, Granule, read_granule
 from vadose.producer.release.folder import Folder
 
 
-def granules_by_day(folder: Folder) -> dict[str, Path]:
-    """Daily granules of a version by `YYYYMMDD`."""
-    names = [path for path in folder.files() if path.endswith(".nc") and "/DAILY/" in path]
-    return {parse_name(Path(path).name).when: folder.path / path for path in names}
+def granule_paths(folder: Folder) -> list[str]:
+    """Paths of all granules inside a version, the static file apart, in the order of their names."""
+    return [path for path in folder.files() if path.endswith(".nc") and ("/DAILY/" in path or "/MONTHLY/" in path)]
+
+
+def granules_by_period(folder: Folder) -> dict[date, Path]:
+    """Granules of a version by the first day of their day or month, ascending."""
+    found = {parse_name(Path(path).name).day: folder.path / path for path in granule_paths(folder)}
+    return dict(sorted(found.items()))
 
 
 def difference(old: Folder, new: Folder) -> dict[str, Any]:
@@ -30,7 +36,7 @@ def difference(old: Folder, new: Folder) -> dict[str, Any]:
         mean absolute difference, root mean square and largest difference of `sm`, new minus old, m3 m-3, where
         both give one; `flags`: share of the cells whose bit differs; `headers`: differences in words.
     """
-    before, after = granules_by_day(old), granules_by_day(new)
+    before, after = granules_by_period(old), granules_by_period(new)
     common = sorted(set(before) & set(after))
     total, count, largest = np.zeros(3), 0, 0.0
     cells = np.zeros(3)

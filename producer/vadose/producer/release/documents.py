@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vadose.producer.granules.crs import geospatial
 from vadose.producer.granules.flags import RECOMMENDED
-from vadose.producer.granules.header import cell_methods, geospatial, layer
+from vadose.producer.granules.header import cell_methods, layer
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.survey import Surveyed
 from vadose.producer.vocabulary import SOIL_MOISTURE
 
 KEYWORDS = ("soil moisture", "volumetric soil water content", "hydrology", "remote sensing")
+PERIOD = {"daily": "day", "monthly": "month"}
 NO_ISSUES = "# Known issues\n\nNone is known.\n"
 
 
@@ -71,7 +73,7 @@ def readme(recipe: Recipe, path: str) -> str:
 
 {product.summary}
 
-- Days: {product.days[0]} to {product.days[1]}, one file a day, stream {product.stream}
+- Days: {product.days[0]} to {product.days[1]}, one file a {PERIOD[product.step]}, stream {product.stream}
 - Grid: {product.grid.token}, {grid.shape[0]} x {grid.shape[1]} cells ({place})
 - Layer: {layer(product.depth_m)}; `{cell_methods(product)}`
 - Trained on: {product.target}
@@ -158,7 +160,7 @@ def datacite(recipe: Recipe, inputs: Mapping[str, Any], previous: str | None) ->
         "creators": [{"name": product.creator.name, "nameType": "Organizational"}],
         "titles": [{"title": product.title}], "publisher": {"name": product.publisher.name},
         "publicationYear": product.issued[:4], "version": product.version,
-        "types": {"resourceTypeGeneral": "Dataset", "resourceType": "daily gridded fields"},
+        "types": {"resourceTypeGeneral": "Dataset", "resourceType": f"{product.step} gridded fields"},
         "descriptions": [{"description": product.summary, "descriptionType": "Abstract"}],
         "dates": [{"date": product.issued[:10], "dateType": "Issued"},
                   {"date": f"{product.days[0]}/{product.days[1]}", "dateType": "Coverage"}],
@@ -180,6 +182,7 @@ def jsonld(recipe: Recipe, surveyed: Sequence[Surveyed]) -> dict[str, Any]:
     variables = (
         ("sm", SOIL_MOISTURE, "m3 m-3"), ("sm_uncertainty", f"{SOIL_MOISTURE} standard_error", "m3 m-3"),
         ("flag", "status_flag", "1"),
+        *([("number_of_observations", "number_of_observations", "1")] if product.step == "monthly" else []),
     )  # fmt: skip
     return {
         "@context": "https://schema.org/", "@type": "Dataset",

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vadose.common import file_sha256, read_json
-from vadose.producer.granules.header import daily_name
+from vadose.producer.granules.header import granule_name
+from vadose.producer.granules.periods import product_periods
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
 from vadose.producer.release import checker, coverage, readers
@@ -67,7 +66,7 @@ def gate(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed]) -> list[R
     results += [
         Result("compliance_checker", list(checker.check(folder.path, checker.chosen(surveyed)))),
         Result("readers", list(readers.check(folder.path, recipe, paths))),
-        Result("days", list(expected_days(recipe, manifest))),
+        Result("days", list(expected_periods(recipe, manifest))),
         Result("header_equality", list(equal_headers(surveyed))),
         Result("day_outlier", list(coverage.outliers([item.coverage for item in surveyed]))),
         Result("run_granules", list(run_granules(folder, manifest))),
@@ -108,10 +107,9 @@ def granule_results(surveyed: Sequence[Surveyed]) -> Iterator[Result]:
         )
 
 
-def expected_days(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Expected days minus manifest, and the other way round; no day twice."""
-    first, last = (np.datetime64(day, "D") for day in recipe.product.days)
-    expected = {daily_name(recipe.product, day).path.as_posix() for day in np.arange(first, last + 1)}
+def expected_periods(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Expected days or months minus manifest, and the other way round; none twice."""
+    expected = {granule_name(recipe.product, first).path.as_posix() for first in product_periods(recipe.product)}
     found = [
         entry["path"] for entry in manifest["files"] if entry["role"] == "granule" and entry["status"] == "published"
     ]

@@ -49,7 +49,7 @@ def make_manifest(
     granules
         Entries of the granules by path.
     """
-    first, last = recipe.product.days
+    first, last = (str(day)[: 7 if recipe.product.step == "monthly" else 10] for day in recipe.product.days)
     since = _since(folder)
     files = [
         granules[path] if path in granules else _side_file(folder, path, since)
@@ -64,7 +64,7 @@ def make_manifest(
         "writer": recipe.build.writer, "recipe_sha256": identity.recipe_sha256, "model_sha256": identity.model_sha256,
         "inputs_sha256": identity.inputs_sha256,
         "environment_sha256": file_sha256(folder.path / "provenance" / "environment.lock"),
-        "expected": {"daily": [str(first), str(last)]}, "files": files,
+        "expected": {recipe.product.step: [first, last]}, "files": files,
     }  # fmt: skip
 
 

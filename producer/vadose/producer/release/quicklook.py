@@ -1,4 +1,4 @@
-"""Quicklooks: one picture a granule, or for small granules one sheet of days a month."""
+"""Quicklooks: one picture a granule, or for small granules one sheet of days a month, or of months a year."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from vadose.producer.release.survey import OUTSIDE, PICTURE_COLUMNS, Surveyed
 FOLDER = "quicklook"
 SHEET_BELOW_BYTES = 1_000_000
 DAYS_ACROSS = 7
+LONGEST_MONTH, MONTHS = 31, 12
 MARGIN = 4
 LABEL = 14
 BAR = 12
@@ -38,25 +39,27 @@ def quicklooks(surveyed: Sequence[Surveyed]) -> Iterator[tuple[str, bytes]]:
 
 
 def sheet_name(path: str) -> str:
-    """Name of the sheet of a granule's month."""
+    """Name of the sheet of a day's month, or of a month's year."""
     name = parse_name(PurePosixPath(path).name)
-    text = name.text.replace(name.when, name.when[:6]).removesuffix(".nc")
+    text = name.text.replace(name.when, name.when[: 6 if name.step == "DAILY" else 4]).removesuffix(".nc")
     return f"{FOLDER}/{name.stream}/{name.step}/{name.when[:4]}/{text}.png"
 
 
 def sheet(days: Sequence[Surveyed]) -> Levels:
-    """The days of a month side by side, seven across, each under its day of the month."""
+    """The days of a month, or months of a year, side by side, seven across, each under its number."""
+    monthly = parse_name(PurePosixPath(days[0].path).name).step == "MONTHLY"
     rows, columns = days[0].picture.shape
     widest = (PICTURE_COLUMNS - MARGIN) // DAYS_ACROSS - MARGIN
     factor = max(1, min(widest // columns, 4))
     step = max(1, -(-columns // widest))
     height, width = -(-rows // step) * factor, -(-columns // step) * factor
-    lines = -(-31 // DAYS_ACROSS)
+    lines = -(-(MONTHS if monthly else LONGEST_MONTH) // DAYS_ACROSS)
     canvas = np.full(
         (lines * (height + MARGIN + LABEL) + MARGIN, DAYS_ACROSS * (width + MARGIN) + MARGIN), OUTSIDE, np.uint8
     )
     for item in days:
-        number = parse_name(PurePosixPath(item.path).name).day.day
+        day = parse_name(PurePosixPath(item.path).name).day
+        number = day.month if monthly else day.day
         line, place = divmod(number - 1, DAYS_ACROSS)
         top, left = MARGIN + line * (height + MARGIN + LABEL), MARGIN + place * (width + MARGIN)
         _write(canvas, f"{number:02d}", top, left)

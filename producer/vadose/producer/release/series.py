@@ -17,7 +17,7 @@ from vadose.common import InputError, Progress, UsageError, whole_file
 from vadose.producer.granules.header import FILL
 from vadose.producer.granules.names import parse_name
 from vadose.producer.grids import Grid
-from vadose.producer.release.differences import granules_by_day
+from vadose.producer.release.differences import granules_by_period
 from vadose.producer.release.folder import Folder
 
 FIELDS = ("sm", "sm_uncertainty", "flag")
@@ -119,9 +119,10 @@ def read_series(folder: Folder, places: Places, first: np.datetime64 | None, las
 
 
 def _files(folder: Folder, first: np.datetime64 | None, last: np.datetime64 | None) -> list[Path]:
-    low = "" if first is None else str(first).replace("-", "")
-    high = "99999999" if last is None else str(last).replace("-", "")
-    found = [path for day, path in sorted(granules_by_day(folder).items()) if low <= day <= high]
+    found = [
+        path for day, path in granules_by_period(folder).items()
+        if (first is None or np.datetime64(day) >= first) and (last is None or np.datetime64(day) <= last)
+    ]  # fmt: skip
     if not found:
         raise InputError("no granules of these days", where=str(folder.path), next="vadose status")
     return found

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from vadose.producer.granules.header import geospatial
+from vadose.producer.granules.crs import geospatial
+from vadose.producer.granules.header import duration, field_names
 from vadose.producer.granules.names import parse_name
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
@@ -77,10 +78,14 @@ def _datacube(recipe: Recipe) -> dict[str, Any]:
         south, north = float(grid.y_edges[-1]), float(grid.y_edges[0])
     common = {"type": "spatial", "reference_system": grid.epsg, "step": grid.step}
     dims = ["time", rows, columns]
-    units = {"sm": "m3 m-3", "sm_uncertainty": "m3 m-3", "flag": "1"}
+    units = {name: "m3 m-3" if name.startswith("sm") else "1" for name in field_names(product)}
     return {
         "cube:dimensions": {
-            "time": {"type": "temporal", "extent": [f"{day}T00:00:00Z" for day in product.days], "step": "P1D"},
+            "time": {
+                "type": "temporal",
+                "extent": [f"{day}T00:00:00Z" for day in product.days],
+                "step": duration(product),
+            },
             rows: {**common, "axis": "y", "extent": [south, north]},
             columns: {**common, "axis": "x", "extent": [west, east]},
         },
