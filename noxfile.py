@@ -111,7 +111,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """The site alone: its tests, the HTML validator, linkchecker, ProperDocs and the wheel; needs npm and Java."""
+    """The site alone: its tests, with the HTML validator and linkchecker; needs npm and Java."""
     install(session, "all", "test", "site")
     with session.chdir("site/js"):
         session.run("npm", "ci", "--silent", external=True)

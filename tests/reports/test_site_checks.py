@@ -101,14 +101,58 @@ def article(page: str) -> str:
     return page.partition("<article")[2].partition("</article>")[0]
 
 
-@pytest.mark.program
-def test_the_wheel_makes_the_same_pages_in_an_empty_folder(small, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel, unpacked as an installation has it."""
     needed("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path / "wheel"), str(ROOT)]
+    build = [*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(ROOT)]
     subprocess.run(build, check=True)
-    (wheel,) = (tmp_path / "wheel").glob("vadose-*.whl")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    (wheel,) = folder.glob("vadose-*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "installed")
+    return folder / "installed"
+
+
+def run(installed: Path, code: str, folder: Path) -> str:
+    """What a program says that sees the unpacked wheel and not the checkout."""
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.program
+def test_the_wheel_holds_every_file_of_the_packages_and_of_the_site(installed: Path) -> None:
+    wanted = {
+        Path("vadose", path.relative_to(ROOT / room / "vadose"))
+        for room in ("producer", "validation", "reports")
+        for path in (ROOT / room / "vadose").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    for part in ("mkdocs.yml", "docs", "overrides", "data"):
+        found = [ROOT / "site" / part, *(ROOT / "site" / part).rglob("*")]
+        wanted |= {Path("vadose/reports/site", path.relative_to(ROOT / "site")) for path in found if path.is_file()}
+    kinds = {path.suffix for path in wanted}
+    assert {".py", ".jinja", ".yaml", ".js", ".css", ".md", ".parquet"} <= kinds
+    assert sorted(path for path in wanted if not (installed / path).is_file()) == []
+
+
+@pytest.mark.program
+def test_an_installed_wheel_reads_its_recipes(installed: Path, tmp_path: Path) -> None:
+    said = run(
+        installed,
+        "from vadose.producer.recipe import load_recipe, packaged_recipes as found\n"
+        "[load_recipe(name) for name in found()]\nprint(*found().values())",
+        tmp_path,
+    )
+    assert len(said.split()) == len(list((ROOT / "producer/vadose/producer/recipes").glob("*.yaml")))
+    assert all(path.startswith(str(installed)) for path in said.split())
+
+
+@pytest.mark.program
+def test_the_wheel_makes_the_same_pages_in_an_empty_folder(installed: Path, small, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     workspace = small.write_workspace(tmp_path / "empty" / "workspace")
     ours = pages(report(workspace).docs)
@@ -117,11 +161,7 @@ def test_the_wheel_makes_the_same_pages_in_an_empty_folder(small, tmp_path: Path
         "import vadose.reports as r; print(r.__file__); from vadose.cli.main import run; "
         "raise SystemExit(run(['report', '--quiet']))"
     )
-    environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, cwd=tmp_path / "empty", env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(tmp_path / "installed"))
+    assert run(installed, code, tmp_path / "empty").startswith(str(installed))
     assert pages(workspace / "build" / "docs") == ours
 
 
