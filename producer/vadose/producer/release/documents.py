@@ -153,17 +153,18 @@ def datacite(recipe: Recipe, inputs: Mapping[str, Any], previous: str | None) ->
         "westBoundLongitude": "lon_min", "eastBoundLongitude": "lon_max", "southBoundLatitude": "lat_min",
         "northBoundLatitude": "lat_max",
     }  # fmt: skip
-    identifier = product.doi or f"{landing}/v{product.version}"
+    page = f"{landing}/v{product.version}"
     return {
-        "schemaVersion": "http://datacite.org/schema/kernel-4.5",
-        "identifiers": [{"identifier": identifier, "identifierType": "DOI" if product.doi else "URL"}],
+        "schemaVersion": "http://datacite.org/schema/kernel-4", **({"doi": product.doi} if product.doi else {}),
+        "url": page, "alternateIdentifiers": [{"alternateIdentifier": page, "alternateIdentifierType": "URL"}],
         "creators": [{"name": product.creator.name, "nameType": "Organizational"}],
         "titles": [{"title": product.title}], "publisher": {"name": product.publisher.name},
         "publicationYear": product.issued[:4], "version": product.version,
         "types": {"resourceTypeGeneral": "Dataset", "resourceType": f"{product.step} gridded fields"},
         "descriptions": [{"description": product.summary, "descriptionType": "Abstract"}],
         "dates": [{"date": product.issued[:10], "dateType": "Issued"},
-                  {"date": f"{product.days[0]}/{product.days[1]}", "dateType": "Coverage"}],
+                  {"date": f"{product.days[0]}/{product.days[1]}", "dateType": "Other",
+                   "dateInformation": "temporal coverage"}],
         "rightsList": [{"rights": product.licence}], "subjects": [{"subject": word} for word in KEYWORDS],
         "formats": ["application/x-netcdf"], "relatedIdentifiers": related, "relatedItems": items,
         "geoLocations": [{

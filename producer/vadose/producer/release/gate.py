@@ -14,7 +14,7 @@ from vadose.producer.granules.header import granule_name
 from vadose.producer.granules.periods import product_periods
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
-from vadose.producer.release import checker, coverage, readers
+from vadose.producer.release import checker, coverage, readers, schemas
 from vadose.producer.release.folder import GATE, MANIFEST, SUMS, UNLISTED, Folder, order
 from vadose.producer.release.survey import Surveyed
 
@@ -73,6 +73,7 @@ def gate(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed]) -> list[R
         Result("verdict", list(verdict(folder))),
         Result("licence", list(licences(recipe))),
         Result("names", list(names(folder, recipe))),
+        Result("schemas", list(schemas.check(folder.path))),
         Result("listed_files", list(listed_files(folder, manifest))),
         Result("previous_version", list(previous_files(folder, manifest))),
         Result("references", list(references(folder, manifest))),
