@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vadose.cli.options import Common, common_options
 from vadose.common import UsageError
+
+if TYPE_CHECKING:
+    from vadose.producer.release.series import Source
+
+REQUESTS_AT_ONCE = 8
 
 
 @click.command("extract")
@@ -28,9 +33,11 @@ def command(
 ) -> int:  # fmt: skip
     """Take soil moisture, uncertainty and flag of a point, a box or a list of points out of a release.
 
+    RELEASE is a version in the workspace, a folder, or a URL (https://…/PRODUCT/vM.m.p), of which only the chunks that
+    hold the cells are read.
+
     Example: vadose extract demoatlstm-0p25deg/v1.0.0 --lat 42 --lon -40 --from 2020-01-01 --to 2020-12-31
     """
-    from vadose.producer.release.folder import find_release
     from vadose.producer.release.series import as_csv, box_places, points, read_points, read_series, write_series
 
     if sum((lat is not None or lon is not None, box is not None, file is not None)) != 1 or (lat is None) != (
@@ -39,14 +46,14 @@ def command(
         raise UsageError("where?", next="give --lat and --lon, or --box W,S,E,N, or --points FILE")
     if form != "csv" and out is None:
         raise UsageError(f"{form} needs a file", next="give --out FILE")
-    folder = find_release(release, common.workspace)
+    source, threads = source_of(release, common.workspace)
     if file is not None:
         places = read_points(file)
     elif box is not None:
-        places = box_places(folder.recipe().product.grid.grid(), *corners(box))
+        places = box_places(source.recipe().product.grid.grid(), *corners(box))
     else:
         places = points([lat or 0.0], [lon or 0.0])
-    series = read_series(folder, places, day(first), day(last), common.progress)
+    series = read_series(source, places, day(first), day(last), common.progress, threads)
     result: dict[str, Any] = {"days": len(series.days), "places": len(series.name), "out": str(out) if out else None}
     if out is None:
         if common.json:
@@ -54,8 +61,19 @@ def command(
         click.echo(as_csv(series), nl=False)
         return 0
     if not common.dry_run:
-        write_series(series, out, form, f"{folder.root.name}/{folder.path.name}")
+        write_series(series, out, form, source.name)
     return common.emit("extract", result, f"{out}: {len(series.days)} days of {len(series.name)} places")
+
+
+def source_of(release: str, workspace: Path) -> tuple[Source, int]:
+    """A release by name, folder or URL, and how many of its granules to read at once."""
+    from vadose.producer.release.folder import find_release
+    from vadose.producer.release.remote import RemoteRelease, is_url
+    from vadose.producer.release.series import LocalRelease
+
+    if is_url(release):
+        return RemoteRelease(release), REQUESTS_AT_ONCE
+    return LocalRelease(find_release(release, workspace)), 1
 
 
 def corners(text: str) -> tuple[float, float, float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,6 @@ def _decoded(
     folder: Path, refs: dict[str, Any], name: str, array: dict[str, Any], granule: Granule, position: int
 ) -> npt.NDArray[Any]:
     """The values of one day through the references, by nothing but zlib and numpy."""
-    import zlib
-
     stored = granule.variables[name]
     shape = granule.values[name].shape
     dtype = np.dtype(array["dtype"])
@@ -143,13 +142,28 @@ def _decoded(
         with (folder / target.removeprefix(f"{ROOT}/")).open("rb") as file:
             file.seek(start)
             raw = file.read(size)
-        if array["compressor"]:
-            raw = zlib.decompress(raw)
-        if array["filters"]:
-            raw = np.frombuffer(raw, np.uint8).reshape(dtype.itemsize, -1).T.tobytes()
-        block = np.frombuffer(raw, dtype).reshape(chunk)
+        block = decoded_chunk(array, raw)
         begin = [k * part for k, part in zip(corner, chunk, strict=True)]
         end = [min(b + part, n) for b, part, n in zip(begin, chunk, shape, strict=True)]
         window = tuple(slice(b, e) for b, e in zip(begin, end, strict=True))
         result[window] = block[tuple(slice(0, e - b) for b, e in zip(begin, end, strict=True))]
     return result
+
+
+def decoded_chunk(array: dict[str, Any], raw: bytes) -> npt.NDArray[Any]:
+    """The values of a stored chunk, of the shape `chunks` of its `.zarray`; other bytes are a `ValueError`."""
+    dtype = np.dtype(array["dtype"])
+    size = int(np.prod(array["chunks"])) * dtype.itemsize
+    if array["compressor"]:
+        unpacked = zlib.decompressobj()
+        try:
+            raw = unpacked.decompress(raw, size + 1)
+        except zlib.error as error:
+            raise ValueError(f"not a stream of zlib: {error}") from error
+        if not unpacked.eof:
+            raise ValueError("the stream does not end with the chunk")
+    if len(raw) != size:
+        raise ValueError(f"{len(raw)} bytes instead of {size}")
+    if array["filters"]:
+        raw = np.frombuffer(raw, np.uint8).reshape(dtype.itemsize, -1).T.tobytes()
+    return np.frombuffer(raw, dtype).reshape(array["chunks"])

@@ -23,9 +23,11 @@ def check(folder: Path) -> Iterator[str]:
     if importlib.util.find_spec("jsonschema") is None:
         yield "jsonschema is not installed; install vadose[gate]"
         return
-    places = [(folder / MANIFEST, ("manifest.json",)), (folder / "datacite.json", ("datacite-v4.5.json",))]
-    collection = ("stac-1.1.0/collection.json", "stac-extensions.json")
-    places += [(folder / "stac" / "collection.json", collection)]
+    places: list[tuple[Path, tuple[str, ...]]] = [
+        (folder / MANIFEST, ("manifest.json",)),
+        (folder / "datacite.json", ("datacite-v4.5.json",)),
+        (folder / "stac" / "collection.json", ("stac-1.1.0/collection.json", "stac-extensions.json")),
+    ]
     for path, names in places:
         yield from _document_faults(path, path.relative_to(folder).as_posix(), names)
     for path in sorted((folder / "stac").glob("[0-9]*.json")):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -15,10 +17,12 @@ import numpy.typing as npt
 
 from vadose.common import InputError, Progress, UsageError, whole_file
 from vadose.producer.granules.header import FILL
-from vadose.producer.granules.names import parse_name
 from vadose.producer.grids import Grid
+from vadose.producer.recipe import Recipe
 from vadose.producer.release.differences import granules_by_period
 from vadose.producer.release.folder import Folder
+
+Cells = npt.NDArray[np.int64]
 
 FIELDS = ("sm", "sm_uncertainty", "flag")
 
@@ -73,58 +77,105 @@ def box_places(grid: Grid, west: float, south: float, east: float, north: float)
     return Places(tuple(str(k + 1) for k in range(lat.size)), lat, lon)
 
 
-def read_series(folder: Folder, places: Places, first: np.datetime64 | None, last: np.datetime64 | None,
-                progress: Progress) -> Series:  # fmt: skip
+class Source(Protocol):
+    """A release that series are taken from."""
+
+    @property
+    def name(self) -> str:
+        """Product and version, as `avhrr-0p05deg/v1.0.0`."""
+        ...
+
+    def recipe(self) -> Recipe:
+        """The recipe that the version was built from."""
+        ...
+
+    def granules(self) -> dict[date, str]:
+        """Granules by the first day of their day or month, ascending: whatever `values` takes."""
+        ...
+
+    def values(self, granule: str, rows: Cells, columns: Cells) -> dict[str, npt.NDArray[Any]]:
+        """The `FIELDS` of some cells of a granule as stored, each (cell,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalRelease:
+    """A version folder, complete or not."""
+
+    folder: Folder
+
+    @property
+    def name(self) -> str:
+        """Product and version."""
+        return f"{self.folder.root.name}/{self.folder.path.name}"
+
+    def recipe(self) -> Recipe:
+        """The recipe that the version was built from."""
+        return self.folder.recipe()
+
+    def granules(self) -> dict[date, str]:
+        """Paths of the granules."""
+        return {day: str(path) for day, path in granules_by_period(self.folder).items()}
+
+    def values(self, granule: str, rows: Cells, columns: Cells) -> dict[str, npt.NDArray[Any]]:
+        """The fields of some cells, by one read of the smallest window around them."""
+        top, left = int(rows.min()), int(columns.min())
+        window = (0, slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1))
+        try:
+            with h5py.File(granule, "r") as file:
+                return {name: file[name][window][rows - top, columns - left] for name in FIELDS}
+        except (OSError, KeyError) as error:
+            raise InputError(
+                f"not a readable granule: {error}", where=granule, next=f"vadose verify {self.folder.path}"
+            ) from error
+
+
+def read_series(source: Source, places: Places, first: np.datetime64 | None, last: np.datetime64 | None,
+                progress: Progress, threads: int = 1) -> Series:  # fmt: skip
     """Read the cells that contain the places.
 
     Parameters
     ----------
-    folder
-        A version folder, complete or not.
+    source
+        The release.
     places
         Points in degrees; one outside the product's window is a `UsageError`.
     first, last
         UTC days, both included; the whole record by default.
+    progress, threads
+        Where to report, and how many granules to read at once.
     """
-    grid = folder.recipe().product.grid.grid()
+    grid = source.recipe().product.grid.grid()
     rows, columns = grid.locate(places.lat, places.lon)
     outside = np.flatnonzero(rows < 0)
     if outside.size:
         k = int(outside[0])
-        raise UsageError(
-            f"{places.lat[k]:g}, {places.lon[k]:g} lies outside the product's window", where=str(folder.path)
-        )
-    files = _files(folder, first, last)
-    shape = (len(files), rows.size)
+        raise UsageError(f"{places.lat[k]:g}, {places.lon[k]:g} lies outside the product's window", where=source.name)
+    granules = _between(source, first, last)
+    shape = (len(granules), rows.size)
     values: dict[str, npt.NDArray[Any]] = {
         "sm": np.empty(shape, "f4"),
         "sm_uncertainty": np.empty(shape, "f4"),
         "flag": np.empty(shape, "i2"),
     }
-    top, left = int(rows.min()), int(columns.min())
-    window = (0, slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1))
-    for k, path in enumerate(progress.track(files, "read")):
-        try:
-            with h5py.File(path, "r") as file:
-                for name in FIELDS:
-                    values[name][k] = file[name][window][rows - top, columns - left]
-        except (OSError, KeyError) as error:
-            raise InputError(
-                f"not a readable granule: {error}", where=str(path), next=f"vadose verify {folder.path}"
-            ) from error
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda granule: source.values(granule, rows, columns), granules.values())
+        for k, fields in enumerate(progress.track(found, "read", len(granules))):
+            for name in FIELDS:
+                values[name][k] = fields[name]
     for name in ("sm", "sm_uncertainty"):
         values[name][values[name] == FILL] = np.nan
-    days = np.array([parse_name(path.name).day for path in files], "datetime64[D]")
+    days = np.array(list(granules), "datetime64[D]")
     return Series(days, places.name, places.lat, places.lon, grid.lat[rows], grid.lon[columns], **values)
 
 
-def _files(folder: Folder, first: np.datetime64 | None, last: np.datetime64 | None) -> list[Path]:
-    found = [
-        path for day, path in granules_by_period(folder).items()
+def _between(source: Source, first: np.datetime64 | None, last: np.datetime64 | None) -> dict[date, str]:
+    found = {
+        day: granule for day, granule in source.granules().items()
         if (first is None or np.datetime64(day) >= first) and (last is None or np.datetime64(day) <= last)
-    ]  # fmt: skip
+    }  # fmt: skip
     if not found:
-        raise InputError("no granules of these days", where=str(folder.path), next="vadose status")
+        raise InputError("no granules of these days", where=source.name, next="vadose status")
     return found
 
 

@@ -1,0 +1,175 @@
+"""A release at a URL: single files and parts of files, and the chunks of granules through the virtual references."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import yaml
+
+from vadose.common import InputError
+from vadose.producer.granules.names import parse_name
+from vadose.producer.recipe import Recipe
+from vadose.producer.release.folder import MANIFEST
+from vadose.producer.release.references import FOLDER as REFS
+from vadose.producer.release.references import ROOT, decoded_chunk
+from vadose.producer.release.series import FIELDS, Cells
+
+TIMEOUT_S = 30.0
+# Seconds before each further try.
+WAITS_S = (0.5, 2.0)
+NOT_TRIED_AGAIN = frozenset({400, 401, 403, 404, 410})
+
+Fetch = Callable[[str, "tuple[int, int] | None"], bytes]
+
+
+def is_url(name: str) -> bool:
+    """Whether a release is named by a URL."""
+    return "://" in name
+
+
+def fetcher(url: str) -> Fetch:
+    """What reads a file below a URL, whole or a part of it (first byte, number of bytes).
+
+    HTTP and HTTPS need nothing; any other scheme needs what fsspec asks for.
+    """
+    base = url.rstrip("/")
+    if base.startswith(("http://", "https://")):
+        return lambda name, part: _http(f"{base}/{urllib.parse.quote(name)}", part)
+    import fsspec
+
+    try:
+        system, root = fsspec.core.url_to_fs(base)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"cannot read from this address: {error}", where=url) from error
+
+    def read(name: str, part: tuple[int, int] | None) -> bytes:
+        start, end = (None, None) if part is None else (part[0], sum(part))
+        try:
+            return bytes(system.cat_file(f"{root}/{name}", start=start, end=end))
+        except OSError as error:
+            raise InputError(f"cannot be read: {error or type(error).__name__}", where=f"{base}/{name}") from error
+
+    return read
+
+
+def _http(address: str, part: tuple[int, int] | None) -> bytes:
+    """A file or a part of it, tried again after a moment where the connection or the server failed."""
+    for wait in (*WAITS_S, None):
+        try:
+            return _http_once(address, part)
+        except urllib.error.HTTPError as error:
+            reason, final = f"HTTP {error.code} {error.reason}", error.code in NOT_TRIED_AGAIN
+        except (OSError, http.client.HTTPException) as error:
+            reason, final = str(getattr(error, "reason", None) or error), False
+        if wait is None or final:
+            break
+        time.sleep(wait)
+    raise InputError(
+        f"cannot be read: {reason}", where=address, next="look whether the address is right, and try again"
+    )
+
+
+def _http_once(address: str, part: tuple[int, int] | None) -> bytes:
+    headers = {} if part is None else {"Range": f"bytes={part[0]}-{sum(part) - 1}"}
+    # `fetcher` lets nothing but http and https come here.
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+        # A server without ranges sends the whole file.
+        found: bytes = answer.read()
+        return found if part is None or answer.status == 206 else found[part[0] : sum(part)]
+
+
+@dataclass
+class RemoteRelease:
+    """A version at a URL; only its manifest, references and the chunks that are asked for are read."""
+
+    url: str
+    fetch: Fetch = field(init=False)
+    _listed: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
+    _years: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.fetch = fetcher(self.url)
+        try:
+            manifest = json.loads(self.fetch(MANIFEST, None))
+            self._listed = {item["path"]: item for item in manifest["files"] if item["status"] == "published"}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError("not the manifest of a release", where=f"{self.url}/{MANIFEST}") from error
+
+    @property
+    def name(self) -> str:
+        """Product and version."""
+        return "/".join(self.url.rstrip("/").split("/")[-2:])
+
+    def read(self, name: str) -> bytes:
+        """A listed file; other bytes than the manifest says are an `InputError`."""
+        if name not in self._listed:
+            raise InputError(f"the release has no {name}", where=self.url)
+        raw = self.fetch(name, None)
+        if hashlib.sha256(raw).hexdigest() != self._listed[name]["sha256"]:
+            raise InputError(f"{name} has other bytes than the manifest says", where=self.url, next="try again")
+        return raw
+
+    def recipe(self) -> Recipe:
+        """The recipe that the version was built from."""
+        try:
+            return Recipe.model_validate(yaml.safe_load(self.read("provenance/recipe.yaml")))
+        except (yaml.YAMLError, pydantic.ValidationError) as error:
+            raise InputError("not a recipe that this version of vadose can read", where=self.url) from error
+
+    def granules(self) -> dict[date, str]:
+        """Paths of the granules inside the version."""
+        found = {parse_name(PurePosixPath(path).name).day: path for path, item in self._listed.items()
+                 if item["role"] == "granule"}  # fmt: skip
+        return dict(sorted(found.items()))
+
+    def values(self, granule: str, rows: Cells, columns: Cells) -> dict[str, npt.NDArray[Any]]:
+        """The fields of some cells, by one request for each chunk that holds any of them."""
+        refs = self._references(granule)
+        try:
+            return {name: self._cells(refs, granule, name, rows, columns) for name in FIELDS}
+        except (KeyError, ValueError, TypeError) as error:
+            raise InputError(
+                f"the references of {granule} cannot be followed: {error}", where=self.url,
+                next="copy the release and look at it with vadose verify",
+            ) from error  # fmt: skip
+
+    def _references(self, granule: str) -> dict[str, Any]:
+        year = parse_name(PurePosixPath(granule).name).when[:4]
+        with self._lock:
+            if year not in self._years:
+                refs = json.loads(self.read(f"{REFS}/{year}.json"))["refs"]
+                places = {value[0]: int(key.partition("/")[2].partition(".")[0]) for key, value in refs.items()
+                          if key.startswith(f"{FIELDS[0]}/") and isinstance(value, list)}  # fmt: skip
+                self._years[year] = {"refs": refs, "places": places}
+            return self._years[year]
+
+    def _cells(self, year: dict[str, Any], granule: str, name: str, rows: Cells, columns: Cells) -> npt.NDArray[Any]:
+        array = json.loads(year["refs"][f"{name}/.zarray"])
+        position = year["places"][f"{ROOT}/{granule}"]
+        _, height, width = array["chunks"]
+        chunk = rows // height, columns // width
+        found = np.empty(rows.size, array["dtype"])
+        for corner in sorted(set(zip(*(part.tolist() for part in chunk), strict=True))):
+            inside = (chunk[0] == corner[0]) & (chunk[1] == corner[1])
+            target, start, size = year["refs"][f"{name}/{position}.{corner[0]}.{corner[1]}"]
+            raw = self.fetch(target.removeprefix(f"{ROOT}/"), (start, size))
+            block = decoded_chunk(array, raw)[0]
+            found[inside] = block[rows[inside] - corner[0] * height, columns[inside] - corner[1] * width]
+        return found

@@ -1,0 +1,166 @@
+"""Series out of a release over HTTP: the values of the local one, with few bytes, and readable errors."""
+
+import functools
+import http.server
+import json
+import re
+import shutil
+import threading
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from vadose.cli.main import run
+from vadose.common import InputError, silent
+from vadose.producer.release import remote
+from vadose.producer.release.folder import Folder
+from vadose.producer.release.references import decoded_chunk
+from vadose.producer.release.remote import RemoteRelease
+from vadose.producer.release.series import LocalRelease, points, read_series
+
+PLACES = points([49.9, 47.1, 46.3], [-54.9, -52.2, -50.1])
+SPAN = np.datetime64("2015-12-30"), np.datetime64("2016-01-05")
+
+
+class Whole(http.server.SimpleHTTPRequestHandler):
+    """A server without ranges, as Python's own is; it notes what it was asked for."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        super().do_GET()
+
+
+class Ranges(Whole):
+    """A server that answers ranges, and fails where it is told to."""
+
+    def do_GET(self):
+        part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        if part is None:
+            return super().do_GET()
+        self.server.asked.append((self.path, part[0]))
+        if self.server.failures:
+            self.server.failures -= 1
+            return self.send_error(503)
+        raw = Path(self.translate_path(self.path)).read_bytes()[int(part[1]) : int(part[2]) + 1]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(self.server.changed(raw))
+        return None
+
+
+@contextmanager
+def served(folder, handler=Ranges, failures=0, changed=bytes):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
+    server.asked, server.failures, server.changed = [], failures, changed
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server, f"http://127.0.0.1:{server.server_port}/demosmall-0p25deg/v1.0.0"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def same(one, other):
+    assert np.array_equal(one.days, other.days)
+    for name in ("sm", "sm_uncertainty", "flag", "cell_lat", "cell_lon"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.fixture(scope="module")
+def local(made):
+    return read_series(LocalRelease(Folder(made[2])), PLACES, *SPAN, silent)
+
+
+@pytest.mark.parametrize("handler", [Ranges, Whole])
+def test_a_release_over_http_gives_the_values_of_the_local_one(made, local, handler):
+    with served(made[2].parents[1], handler) as (_, url):
+        same(read_series(RemoteRelease(url), PLACES, *SPAN, silent, threads=8), local)
+    assert np.isfinite(local.sm).any()
+
+
+def test_only_chunks_of_the_granules_are_read(made, local):
+    with served(made[2].parents[1]) as (server, url):
+        read_series(RemoteRelease(url), PLACES, *SPAN, silent, threads=8)
+    granules = [part for path, part in server.asked if "DAILY" in path]
+    assert len(granules) == 7 * 3
+    assert all(granules)
+    whole = [path.rpartition("/")[2] for path, part in server.asked if part is None]
+    assert sorted(whole) == ["2015.json", "2016.json", "manifest.json", "recipe.yaml"]
+
+
+def test_a_server_that_fails_for_a_moment_is_asked_again(made, local, monkeypatch):
+    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
+    with served(made[2].parents[1], failures=2) as (_, url):
+        same(read_series(RemoteRelease(url), PLACES, *SPAN, silent), local)
+    with served(made[2].parents[1], failures=9) as (_, url), pytest.raises(InputError, match="HTTP 503"):
+        read_series(RemoteRelease(url), PLACES, *SPAN, silent)
+
+
+@pytest.mark.parametrize("changed", [lambda raw: raw[:-9], lambda raw: bytes(len(raw)), lambda raw: raw[::-1]])
+def test_a_damaged_chunk_is_an_error_and_no_value(made, changed, monkeypatch):
+    monkeypatch.setattr(remote, "WAITS_S", ())
+    with served(made[2].parents[1], changed=changed) as (_, url), pytest.raises(InputError):
+        read_series(RemoteRelease(url), PLACES, *SPAN, silent)
+
+
+def test_references_of_other_bytes_than_the_manifest_says_are_refused(copied):
+    _, _, version = copied
+    place = version / "refs" / "2016.json"
+    place.write_text(place.read_text() + " ")
+    with served(version.parents[1]) as (_, url), pytest.raises(InputError, match=r"refs/2016.json has other bytes"):
+        read_series(RemoteRelease(url), PLACES, *SPAN, silent)
+
+
+def test_a_chunk_that_unpacks_to_more_than_its_shape_is_refused():
+    array = {"dtype": "<f4", "chunks": [1, 4, 4], "compressor": {"id": "zlib"}, "filters": None}
+    right = decoded_chunk(array, zlib.compress(np.ones((1, 4, 4), "<f4").tobytes()))
+    assert right.shape == (1, 4, 4)
+    with pytest.raises(ValueError, match="does not end"):
+        decoded_chunk(array, zlib.compress(bytes(10**7)))
+    with pytest.raises(ValueError, match="16 bytes instead of 64"):
+        decoded_chunk(array, zlib.compress(bytes(16)))
+
+
+def test_any_store_of_fsspec_serves(made, local):
+    store = fsspec.filesystem("memory")
+    store.put(str(made[2]), "/mirror/demosmall-0p25deg/v1.0.0", recursive=True)
+    same(read_series(RemoteRelease("memory://mirror/demosmall-0p25deg/v1.0.0"), PLACES, *SPAN, silent), local)
+
+
+def test_the_program_extracts_from_a_url(made, tmp_path, capsys):
+    words = ["--lat", "47.1", "--lon", "-52.2", "--from", "2016-01-01", "--to", "2016-01-03", "--quiet"]
+    assert run(["extract", str(made[2]), *words]) == 0
+    expected = capsys.readouterr().out
+    with served(made[2].parents[1]) as (_, url):
+        assert run(["extract", url, *words]) == 0
+        assert capsys.readouterr().out == expected
+        assert run(["extract", url, *words, "--format", "netcdf", "--out", str(tmp_path / "a.nc")]) == 0
+    assert (tmp_path / "a.nc").is_file()
+
+
+@pytest.mark.parametrize(("name", "message"), [("v9.9.9", "HTTP 404"), ("v1.0.0/stac", "HTTP 404")])
+def test_a_wrong_address_ends_with_exit_3(made, capsys, name, message):
+    with served(made[2].parents[1]) as (_, url):
+        assert run(["extract", url.replace("v1.0.0", name), "--lat", "47", "--lon", "-52", "--quiet"]) == 3
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_another_document_than_a_manifest_is_named(tmp_path):
+    folder = tmp_path / "demosmall-0p25deg" / "v1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps([1]))
+    with served(tmp_path) as (_, url), pytest.raises(InputError, match="not the manifest"):
+        RemoteRelease(url)
+    shutil.rmtree(folder)
