@@ -110,6 +110,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def recipes(session: nox.Session) -> None:
+    """The user guide's recipes for GDAL, CDO and R; needs Debian's gdal-bin, cdo and r-cran-ncdf4."""
+    install(session, "all", "test")
+    session.run("pytest", "-q", "-o", "python_files=recipe_*.py", "tests/recipes", *session.posargs)
+
+
+@nox.session
 def site(session: nox.Session) -> None:
     """The site alone: its tests, with the HTML validator and linkchecker; needs npm and Java."""
     install(session, "all", "test", "site")
