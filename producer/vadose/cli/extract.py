@@ -67,8 +67,9 @@ def command(
 
 def source_of(release: str, workspace: Path) -> tuple[Source, int]:
     """A release by name, folder or URL, and how many of its granules to read at once."""
+    from vadose.producer.release.fetching import is_url
     from vadose.producer.release.folder import find_release
-    from vadose.producer.release.remote import RemoteRelease, is_url
+    from vadose.producer.release.remote import RemoteRelease
     from vadose.producer.release.series import LocalRelease
 
     if is_url(release):

@@ -7,25 +7,36 @@ from pathlib import Path
 import click
 
 from vadose.cli.options import Common, common_options
-from vadose.common import InputError
+from vadose.common import InputError, UsageError
 
 
 @click.command("verify")
 @click.argument("release", metavar="RELEASE")
 @click.option("--gate", "with_gate", is_flag=True, help="Repeat the whole gate and the content hashes.")
 @click.option("--signers", type=click.Path(path_type=Path, exists=True), help="allowed_signers of OpenSSH.")
+@click.option(
+    "--journal", type=click.Path(path_type=Path, dir_okay=False),
+    help="Remember here which files are whole; another run goes on from there.",
+)  # fmt: skip
 @common_options
-def command(common: Common, release: str, with_gate: bool, signers: Path | None) -> int:
-    """Check sums, signature and headers of a release, or of any copy of it.
+def command(common: Common, release: str, with_gate: bool, signers: Path | None, journal: Path | None) -> int:
+    """Check sums, signature and headers of a release, or of any copy of it; at a URL its sums and listing.
 
     Exit 3: something is damaged; exit 4: a check of the gate failed.
 
     Example: vadose verify demoatlstm-0p25deg/v1.0.0
     """
-    from vadose.producer.release.verify import verify
+    from vadose.producer.release.fetching import is_url
+    from vadose.producer.release.verify import verify, verify_url
 
-    path = find(common.workspace, release)
-    found = verify(path, common.progress, signers=signers, contents=with_gate)
+    if is_url(release):
+        if with_gate or signers:
+            raise UsageError("a release at a URL has neither --gate nor --signers", next="verify a copy of it")
+        path: str | Path = release
+        found = verify_url(release, common.progress, journal=journal)
+    else:
+        path = find(common.workspace, release)
+        found = verify(path, common.progress, signers=signers, contents=with_gate, journal=journal)
     if found.damaged:
         more = f" and {len(found.damaged) - 1} more" if len(found.damaged) > 1 else ""
         raise InputError(
@@ -33,10 +44,11 @@ def command(common: Common, release: str, with_gate: bool, signers: Path | None)
             next="restore the files from another copy of the release",
         )  # fmt: skip
     result = {"files": found.files, "granules": found.granules, "not_checked": found.not_checked}
-    lines = [f"{path}: {found.files} files and {found.granules} granules are whole"]
+    granules = f" and {found.granules} granules" if found.granules else ""
+    lines = [f"{path}: {found.files} files{granules} are whole"]
     lines += [f"  not checked  {line}" for line in found.not_checked]
     code = 0
-    if with_gate:
+    if with_gate and isinstance(path, Path):
         from vadose.producer.release.complete import repeat_gate
         from vadose.producer.release.gate import failures
 

@@ -1,6 +1,7 @@
 """Series out of a release over HTTP: the values of the local one, with few bytes, and readable errors."""
 
 import functools
+import hashlib
 import http.server
 import json
 import re
@@ -16,7 +17,8 @@ import pytest
 
 from vadose.cli.main import run
 from vadose.common import InputError, silent
-from vadose.producer.release import remote
+from vadose.producer.release import fetching
+from vadose.producer.release import verify as verifying
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.references import decoded_chunk
 from vadose.producer.release.remote import RemoteRelease
@@ -99,7 +101,7 @@ def test_only_chunks_of_the_granules_are_read(made, local):
 
 
 def test_a_server_that_fails_for_a_moment_is_asked_again(made, local, monkeypatch):
-    monkeypatch.setattr(remote, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(fetching, "WAITS_S", (0.0, 0.0))
     with served(made[2].parents[1], failures=2) as (_, url):
         same(read_series(RemoteRelease(url), PLACES, *SPAN, silent), local)
     with served(made[2].parents[1], failures=9) as (_, url), pytest.raises(InputError, match="HTTP 503"):
@@ -108,7 +110,7 @@ def test_a_server_that_fails_for_a_moment_is_asked_again(made, local, monkeypatc
 
 @pytest.mark.parametrize("changed", [lambda raw: raw[:-9], lambda raw: bytes(len(raw)), lambda raw: raw[::-1]])
 def test_a_damaged_chunk_is_an_error_and_no_value(made, changed, monkeypatch):
-    monkeypatch.setattr(remote, "WAITS_S", ())
+    monkeypatch.setattr(fetching, "WAITS_S", ())
     with served(made[2].parents[1], changed=changed) as (_, url), pytest.raises(InputError):
         read_series(RemoteRelease(url), PLACES, *SPAN, silent)
 
@@ -164,3 +166,65 @@ def test_another_document_than_a_manifest_is_named(tmp_path):
     with served(tmp_path) as (_, url), pytest.raises(InputError, match="not the manifest"):
         RemoteRelease(url)
     shutil.rmtree(folder)
+
+
+def test_a_release_at_a_url_is_verified_file_by_file(copied, capsys, monkeypatch):
+    monkeypatch.setattr(fetching, "WAITS_S", ())
+    monkeypatch.setattr(verifying, "PART_BYTES", 5000)
+    _, _, version = copied
+    with served(version.parents[1]) as (_, url):
+        assert run(["verify", url, "--quiet"]) == 0
+        assert "files are whole" in capsys.readouterr().out
+        granule = next(version.rglob("*20160110*.nc"))
+        raw = bytearray(granule.read_bytes())
+        raw[len(raw) // 2] ^= 1
+        granule.write_bytes(raw)
+        (version / "LICENSE").unlink()
+        found = verifying.verify_url(url, silent).damaged
+        assert sorted(found) == [f"{granule.relative_to(version)} has other bytes", "LICENSE is missing"]
+        assert run(["verify", url, "--quiet"]) == 3
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_manifest_or_sums_that_disagree_at_a_url_are_damage(copied):
+    _, _, version = copied
+    sums = version / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True)
+    sums.write_text("".join(line for line in lines if not line.endswith("  LICENSE\n")))
+    with served(version.parents[1]) as (_, url):
+        assert verifying.verify_url(url, silent).damaged == ["LICENSE differs between manifest and SHA256SUMS"]
+        (version / "manifest.json").write_text((version / "manifest.json").read_text() + " ")
+        assert verifying.verify_url(url, silent).damaged == ["manifest.json has other bytes"]
+
+
+def test_a_second_run_with_a_journal_reads_only_what_is_left(made, tmp_path):
+    journal = tmp_path / "journal"
+    with served(made[2].parents[1], Whole) as (server, url):
+        assert verifying.verify_url(url, silent, journal=journal).damaged == []
+        kept = journal.read_text().splitlines(keepends=True)
+        # A stop after ten files, in the middle of a line.
+        journal.write_text("".join(kept[:10]) + kept[10][:50])
+        server.asked.clear()
+        assert verifying.verify_url(url, silent, journal=journal).damaged == []
+    assert len(server.asked) == 2 + len(kept) - 10
+    assert verifying.remembered(journal).items() >= {line[66:-1]: line[:64] for line in kept}.items()
+
+
+def test_a_journal_of_a_copy_does_not_hide_other_bytes_of_another_manifest(copied, tmp_path):
+    _, _, version = copied
+    journal = tmp_path / "journal"
+    assert verifying.verify(version, silent, headers=False, journal=journal).damaged == []
+    sums = (version / "SHA256SUMS").read_text()
+    old = hashlib.sha256((version / "LICENSE").read_bytes()).hexdigest()
+    (version / "SHA256SUMS").write_text(sums.replace(old, "0" * 64))
+    assert "LICENSE has other bytes" in verifying.verify(version, silent, headers=False, journal=journal).damaged
+
+
+def test_a_connection_that_fails_is_no_damage_and_the_next_run_goes_on(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "WAITS_S", ())
+    monkeypatch.setattr(verifying, "PART_BYTES", 100)
+    journal = tmp_path / "journal"
+    with served(made[2].parents[1], failures=1) as (_, url):
+        with pytest.raises(InputError, match="HTTP 503"):
+            verifying.verify_url(url, silent, journal=journal)
+        assert verifying.verify_url(url, silent, journal=journal).damaged == []

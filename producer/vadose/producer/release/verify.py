@@ -1,21 +1,31 @@
-"""`vadose verify`: sums, signature and headers of a release or of any copy of it; h5py is all it needs."""
+"""`vadose verify`: sums, signature and headers of a release, of any copy of it or at a URL; h5py is all it needs."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from vadose.common import InputError, Progress, file_sha256, read_json
+from vadose.common.files import readable_os_errors
+from vadose.producer.release.fetching import Fetch, NotThereError, fetcher
 
 MANIFEST, SUMS, SIGNATURE, SIGNERS = "manifest.json", "SHA256SUMS", "SHA256SUMS.sig", "allowed_signers"
 # Their sums stand in the product's `versions.json`.
 BESIDE = frozenset({SIGNATURE, "gate.json", "signoff.json"})
 UNLISTED = frozenset({MANIFEST, SUMS}) | BESIDE
 IDENTITY = "vadose-release"
+# Of files at a URL.
+REQUESTS_AT_ONCE = 8
+PART_BYTES = 1 << 24
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -30,8 +40,9 @@ class Verified:
 
 
 def verify(
-    path: Path, progress: Progress, *, signers: Path | None = None, headers: bool = True, contents: bool = False
-) -> Verified:
+    path: Path, progress: Progress, *, signers: Path | None = None, headers: bool = True, contents: bool = False,
+    journal: Path | None = None,
+) -> Verified:  # fmt: skip
     """Check a release.
 
     Parameters
@@ -46,6 +57,8 @@ def verify(
         Also open every granule and compare its header with the manifest.
     contents
         Also compare the content hash of every granule.
+    journal
+        Sums that are found right are written here as they are found, and not computed again by another run.
 
     Raises
     ------
@@ -54,7 +67,7 @@ def verify(
     """
     listed = read_sums(path / SUMS)
     result = Verified(files=len(listed))
-    check_sums(path, listed, result, progress)
+    check_sums(lambda name: local_sha256(path / name), listed, result, progress, journal=journal)
     check_beside(path, result)
     check_signature(path, signers, result)
     if f"{MANIFEST} has other bytes" in result.damaged:
@@ -67,32 +80,82 @@ def verify(
     return result
 
 
+def verify_url(url: str, progress: Progress, *, journal: Path | None = None) -> Verified:
+    """Check sums and listing of a release at a URL; each file is read once, in parts.
+
+    Parameters
+    ----------
+    url
+        A version: `https://…/PRODUCT/vM.m.p`.
+    progress, journal
+        As for `verify`.
+    """
+    fetch = fetcher(url)
+    listed = parse_sums(fetch(SUMS, None), f"{url}/{SUMS}")
+    result = Verified(files=len(listed))
+    raw = fetch(MANIFEST, None)
+    if hashlib.sha256(raw).hexdigest() != listed.get(MANIFEST):
+        result.damaged.append(f"{MANIFEST} has other bytes")
+        return result
+    entries = manifest_entries(_parsed(raw, f"{url}/{MANIFEST}"), f"{url}/{MANIFEST}")
+    sizes = {entry["path"]: int(entry["bytes"]) for entry in entries}
+    check_entries(entries, listed, result)
+    others = {name: sha256 for name, sha256 in listed.items() if name != MANIFEST}
+    check_sums(
+        lambda name: remote_sha256(fetch, name, sizes.get(name)), others, result, progress, journal=journal,
+        threads=REQUESTS_AT_ONCE,
+    )  # fmt: skip
+    result.not_checked.append("headers, signature, gate, sign-off and files that are not listed: only in a copy")
+    return result
+
+
+def _parsed(raw: bytes, where: str) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise InputError("not the manifest of a release", where=where) from error
+
+
 def published_entries(path: Path) -> list[dict[str, Any]]:
     """The published files of a manifest; another kind of JSON is an `InputError`."""
-    manifest = read_json(path)
+    return manifest_entries(read_json(path), str(path))
+
+
+def manifest_entries(manifest: Any, where: str) -> list[dict[str, Any]]:
+    """The published files of a parsed manifest; another kind of document is an `InputError`."""
     try:
         entries = [entry for entry in manifest["files"] if entry["status"] == "published"]
         complete = all(
-            {"path", "sha256", "role"} <= entry.keys()
+            {"path", "sha256", "role", "bytes"} <= entry.keys()
             and (entry["role"] != "granule" or {"header_sha256", "content_sha256", "tracking_id"} <= entry.keys())
             for entry in entries
         )
     except (KeyError, TypeError, AttributeError):
         complete = False
     if not complete:
-        raise InputError("not the manifest of a release", where=str(path))
+        raise InputError("not the manifest of a release", where=where)
     return entries
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Hash by path from a `SHA256SUMS`, which must be written exactly as `vadose release` writes it."""
+    """Hash by path from a `SHA256SUMS`."""
     try:
-        text = path.read_bytes().decode()
-    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
         raise InputError("no readable SHA256SUMS", where=str(path), next="vadose release RECIPE --run RUN") from error
+    return parse_sums(raw, str(path))
+
+
+def parse_sums(raw: bytes, where: str) -> dict[str, str]:
+    """Hash by path from the bytes of a `SHA256SUMS`, which must be written exactly as `vadose release` writes it."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise InputError("no readable SHA256SUMS", where=where, next="vadose release RECIPE --run RUN") from error
     pairs = [line.partition("  ") for line in text.split("\n")[:-1]]
-    if not text.endswith("\n") or not all(SHA256.fullmatch(sha256) and name.isprintable() for sha256, _, name in pairs):
-        raise InputError("not a list of SHA-256 sums", where=str(path))
+    named = all(SHA256.fullmatch(sha256) and name and name.isprintable() for sha256, _, name in pairs)
+    if not text.endswith("\n") or not named:
+        raise InputError("not a list of SHA-256 sums", where=where)
     return {name: sha256 for sha256, _, name in pairs}
 
 
@@ -104,14 +167,86 @@ def is_there(place: Path) -> bool:
         return False
 
 
-def check_sums(path: Path, listed: dict[str, str], result: Verified, progress: Progress) -> None:
-    """Every listed file has its bytes."""
-    for name, expected in progress.track(listed.items(), "sums", len(listed)):
-        place = path / name
-        if not is_there(place):
-            result.damaged.append(f"{name} is missing")
-        elif file_sha256(place) != expected:
-            result.damaged.append(f"{name} has other bytes")
+def local_sha256(place: Path) -> str | None:
+    """Hash of a file; `None` where there is none."""
+    return file_sha256(place) if is_there(place) else None
+
+
+def remote_sha256(fetch: Fetch, name: str, size: int | None) -> str | None:
+    """Hash of a file at a URL, read in parts; `None` where there is none."""
+    digest = hashlib.sha256()
+    try:
+        if size is None or size <= PART_BYTES:
+            return hashlib.sha256(fetch(name, None)).hexdigest()
+        for start in range(0, size, PART_BYTES):
+            digest.update(fetch(name, (start, min(PART_BYTES, size - start))))
+    except NotThereError:
+        return None
+    return digest.hexdigest()
+
+
+def check_sums(
+    sha256_of: Callable[[str], str | None], listed: Mapping[str, str], result: Verified, progress: Progress, *,
+    journal: Path | None = None, threads: int | None = None,
+) -> None:  # fmt: skip
+    """Every listed file has its bytes; several are read at once.
+
+    Parameters
+    ----------
+    sha256_of
+        The hash of a file by name; `None` where there is none.
+    listed, result
+        Hashes by name, and where damage is noted.
+    progress, journal, threads
+        Where to report and to remember, and how many to read at once: as many as there are cores by default.
+    """
+    known = remembered(journal)
+    names = [name for name, sha256 in listed.items() if known.get(name) != sha256]
+    with Journal(journal) as notes, ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        found = zip(names, pool.map(sha256_of, names), strict=True)
+        for name, sha256 in progress.track(found, "sums", len(names)):
+            if sha256 is None:
+                result.damaged.append(f"{name} is missing")
+            elif sha256 != listed[name]:
+                result.damaged.append(f"{name} has other bytes")
+            else:
+                notes.add(name, sha256)
+
+
+def remembered(journal: Path | None) -> dict[str, str]:
+    """Hashes by name that runs before found right; a line that a stop cut off does not count."""
+    if journal is None or not journal.is_file():
+        return {}
+    lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    return {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+
+
+class Journal:
+    """Appends what is found right, line by line; without a path it does nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Journal:
+        """Open the file, and end a line that a stop cut off."""
+        if self._path is not None:
+            with readable_os_errors(self._path):
+                cut = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
+                self._file = self._path.open("a", encoding="utf-8")
+                self._file.write("\n" if cut else "")
+        return self
+
+    def add(self, name: str, sha256: str) -> None:
+        """Remember a file."""
+        if self._file is not None:
+            self._file.write(f"{sha256}  {name}\n")
+            self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
 
 
 def check_beside(path: Path, result: Verified) -> None:
@@ -130,12 +265,17 @@ def check_beside(path: Path, result: Verified) -> None:
             result.damaged.append(f"{name} has other bytes than when it was published")
 
 
-def check_listing(path: Path, files: list[dict[str, Any]], listed: dict[str, str], result: Verified) -> None:
-    """Manifest, sums and folder name the same files."""
+def check_entries(files: list[dict[str, Any]], listed: Mapping[str, str], result: Verified) -> None:
+    """Manifest and sums name the same files."""
     entries = {entry["path"]: entry["sha256"] for entry in files}
     for name in sorted(set(entries) | set(listed) - {MANIFEST}):
         if entries.get(name) != listed.get(name):
             result.damaged.append(f"{name} differs between manifest and {SUMS}")
+
+
+def check_listing(path: Path, files: list[dict[str, Any]], listed: dict[str, str], result: Verified) -> None:
+    """Manifest, sums and folder name the same files."""
+    check_entries(files, listed, result)
     found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     hidden = {name for name in found if any(part.startswith(".") for part in name.split("/"))}
     for name in sorted(found - hidden - set(listed) - UNLISTED):
