@@ -170,7 +170,7 @@ def test_another_document_than_a_manifest_is_named(tmp_path):
 
 def test_a_release_at_a_url_is_verified_file_by_file(copied, capsys, monkeypatch):
     monkeypatch.setattr(fetching, "WAITS_S", ())
-    monkeypatch.setattr(verifying, "PART_BYTES", 5000)
+    monkeypatch.setattr(verifying, "PART_BYTES", 20_000)
     _, _, version = copied
     with served(version.parents[1]) as (_, url):
         assert run(["verify", url, "--quiet"]) == 0
@@ -222,7 +222,7 @@ def test_a_journal_of_a_copy_does_not_hide_other_bytes_of_another_manifest(copie
 
 def test_a_connection_that_fails_is_no_damage_and_the_next_run_goes_on(made, tmp_path, monkeypatch):
     monkeypatch.setattr(fetching, "WAITS_S", ())
-    monkeypatch.setattr(verifying, "PART_BYTES", 100)
+    monkeypatch.setattr(verifying, "PART_BYTES", 20_000)
     journal = tmp_path / "journal"
     with served(made[2].parents[1], failures=1) as (_, url):
         with pytest.raises(InputError, match="HTTP 503"):
