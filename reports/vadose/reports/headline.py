@@ -30,5 +30,8 @@ def readme_table(skill: Skill | None) -> str:
         lines.append("")
     about = skill.about
     partial = " The tables are partial." if not about.get("complete", True) else ""
-    lines.append(f"Median over the cells; made by `{about['command']}` on {about['date']}.{partial}")
+    command = str(about["command"]).partition(" --")[0]
+    lines.append(
+        f"Median over the cells; made by `{command} …` on {about['date']} (all of it on the page of skill).{partial}"
+    )
     return "\n".join(lines)
