@@ -121,3 +121,15 @@ def test_a_longer_window_remembers_more_rain(rainy_cube: Cube, name: str) -> Non
         mean = model.predict(Block(rainy_cube, slice(220, 420), slice(0, 60))).mean
         errors.append(float(np.sqrt(np.nanmean((mean - truth) ** 2))))
     assert errors[1] < 0.8 * errors[0]
+
+
+def test_cells_anywhere_in_a_portion_are_those_of_the_whole(rainy_cube: Cube, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, predictors = method("bilstm"), Predictors(daily=("precipitation",), static=())
+    settings = method_settings(chosen, {"hidden": 4, "sequence_days": 3, "training": {"steps": 2, "batch": 8}})
+    fold = make_folds("P1", rainy_cube, "smap_sm_am")[0]
+    model = chosen.fit(Inputs({"main": rainy_cube}, "smap_sm_am", predictors), fold, settings, seed=0)
+    monkeypatch.setattr("vadose.producer.methods.sequence.CELLS_AT_ONCE", 2)
+    whole = model.predict(Block(rainy_cube, slice(30, 40), slice(0, rainy_cube.index.size))).mean
+    for first, last in ((0, 1), (3, 4), (1, 6)):
+        part = model.predict(Block(rainy_cube, slice(30, 40), slice(first, last))).mean
+        np.testing.assert_array_equal(part, whole[:, first:last])

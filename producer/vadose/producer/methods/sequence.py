@@ -145,6 +145,8 @@ class SequenceModel:
 
             def portion(start: int, group: slice = group, data: tuple[Floats, ...] = (series, static)) -> None:
                 low, high = max(start, cells.start), min(start + CELLS_AT_ONCE, cells.stop)
+                if low >= high:
+                    return
                 here = slice(start - group.start, start - group.start + CELLS_AT_ONCE)
                 outputs = self._run(data[0][here], data[1][here], slice(low - start, high - start))
                 result[:, :, low - cells.start : high - cells.start] = outputs.transpose(2, 1, 0)
