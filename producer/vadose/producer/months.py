@@ -10,8 +10,8 @@ import numpy.typing as npt
 from vadose.producer.cube import Cube
 from vadose.producer.finishing import COLD, Finished, finish
 from vadose.producer.granules.flags import MASK, NO_VALID_INPUT, RECOMMENDED, WITHOUT_VALUE
-from vadose.producer.granules.header import FEWEST_DAYS
 from vadose.producer.granules.periods import is_native_monthly, period_end, period_of
+from vadose.producer.granules.wording import FEWEST_DAYS
 from vadose.producer.grids import global_grid
 from vadose.producer.methods.base import Prediction
 from vadose.producer.recipe import Recipe

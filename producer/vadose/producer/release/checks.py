@@ -21,7 +21,6 @@ from vadose.common import VadoseError
 from vadose.producer.granules.flags import ALL, OUTSIDE_DOMAIN, WITHOUT_VALUE
 from vadose.producer.granules.header import (
     DEFLATE_LEVEL,
-    FEWEST_DAYS,
     FILL,
     Header,
     Identity,
@@ -35,6 +34,7 @@ from vadose.producer.granules.periods import is_mean
 from vadose.producer.granules.reading import CLOSED_LIST, Granule
 from vadose.producer.granules.rounding import KEPT_BITS, MANTISSA_BITS
 from vadose.producer.granules.static import static_name
+from vadose.producer.granules.wording import FEWEST_DAYS
 from vadose.producer.recipe import Recipe
 
 Reasons = Iterator[str]

@@ -8,7 +8,7 @@ from typing import Any
 
 from vadose.producer.granules.crs import geospatial
 from vadose.producer.granules.flags import RECOMMENDED
-from vadose.producer.granules.header import cell_methods, layer
+from vadose.producer.granules.wording import cell_methods, layer
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.survey import Surveyed
