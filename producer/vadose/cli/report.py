@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from vadose.cli.options import Common, common_options
@@ -12,7 +10,7 @@ from vadose.cli.options import Common, common_options
 @click.command("report")
 @click.argument("names", nargs=-1, metavar="[RELEASE]... [RUN]...")
 @click.option("--build", is_flag=True, help="Run MkDocs: the site is in build/site.")
-@click.option("--serve", is_flag=True, help="Build, then serve the site on this machine until Ctrl-C.")
+@click.option("--serve", is_flag=True, help="Build and serve the site; rebuild it after each change until Ctrl-C.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port of --serve.")
 @click.option("--csp", is_flag=True, help="Print the Content-Security-Policy header of the built site.")
 @click.option("--readme", is_flag=True, help="Print the headline table of the README.")
@@ -57,7 +55,7 @@ def command(
         lines.append(f"site in {site}")
     code = common.emit("report", result, "\n".join(lines))
     if serve:
-        _serve(common, site, port)
+        _serve(common, names, port, address, files_url)
     return code
 
 
@@ -73,9 +71,11 @@ def _dry_run(common: Common, names: tuple[str, ...]) -> int:
     return common.emit("report", {"would_show": shown, "would_write": [str(build / "docs")]}, table)
 
 
-def _serve(common: Common, site: Path, port: int) -> None:
-    from vadose.reports import policy, server
+def _serve(common: Common, names: tuple[str, ...], port: int, address: str, files_url: str) -> None:
+    from vadose.reports import following
 
-    with server(site, common.workspace / "releases", port, header=policy(site), log=common.debug) as listener:
+    with following(
+        common.workspace, port, names, site_url=address, files_url=files_url, log=common.debug, say=common.progress.say
+    ) as listener:
         click.echo(f"open http://127.0.0.1:{listener.server_address[1]}/ (Ctrl-C ends)", err=True)
         listener.serve_forever()

@@ -2,10 +2,11 @@
 
 from vadose.reports.committed import Skill
 from vadose.reports.data import Content, Release, Run, collect
-from vadose.reports.generator import build_site, policy, server
+from vadose.reports.generator import build_site, policy
 from vadose.reports.headline import readme_table
 from vadose.reports.project import site_project
 from vadose.reports.render import DEFAULT_SITE_URL, Report, report
+from vadose.reports.serving import following, server
 
 __all__ = [
     "DEFAULT_SITE_URL",
@@ -16,6 +17,7 @@ __all__ = [
     "Skill",
     "build_site",
     "collect",
+    "following",
     "policy",
     "readme_table",
     "report",

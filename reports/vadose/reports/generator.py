@@ -1,11 +1,10 @@
-"""MkDocs over the rendered folder, the policy header of the result, and a local server."""
+"""MkDocs over the rendered folder, and the policy header of the result."""
 
 from __future__ import annotations
 
 import base64
-import functools
+import filecmp
 import hashlib
-import http.server
 import os
 import re
 import shutil
@@ -13,7 +12,6 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from vadose.common import InputError, UsageError
 
@@ -22,9 +20,9 @@ _DATA = re.compile(rb"type\s*=\s*[\"']?application/(ld\+)?json", re.IGNORECASE)
 
 
 def build_site(config: Path, site_url: str, *, issued: str = "") -> Path:
-    """Run MkDocs, strict, on `config`; returns the folder of the site.
+    """Run MkDocs, strict, on `config`; returns the folder of the site, in which only what changed is rewritten.
 
-    The dates in its site map are `issued`, since no clock is read.
+    The dates in its site map are `issued`, since no clock is read. A site that fails leaves the last one as it was.
 
     Raises
     ------
@@ -39,14 +37,43 @@ def build_site(config: Path, site_url: str, *, issued: str = "") -> Path:
         "SOURCE_DATE_EPOCH": str(int(datetime.fromisoformat(issued).timestamp())) if issued else "0",
     }
     # Never -q: quiet also silences strict, and broken links would pass.
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        if any("No module named" in line and "mkdocs" in line for line in said):
-            raise UsageError("MkDocs is not installed", next="pip install 'vadose[docs]'")
-        raise InputError("MkDocs refuses the pages", where=str(config), why="\n         ".join(said[-12:]))
-    return config.parent / "site"
+    site, part = config.parent / "site", config.parent / ".site.part"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "-d", str(part.resolve())]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            if any("No module named" in line and "mkdocs" in line for line in said):
+                raise UsageError("MkDocs is not installed", next="pip install 'vadose[docs]'")
+            raise InputError("MkDocs refuses the pages", where=str(config), why="\n         ".join(said[-12:]))
+        mirror(part, site)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return site
+
+
+def mirror(source: Path, target: Path) -> tuple[int, int]:
+    """Move what differs into `target` and remove what `source` has not; how many files were moved and removed."""
+    target.mkdir(parents=True, exist_ok=True)
+    names = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    removed = 0
+    for path in sorted(target.rglob("*"), reverse=True):
+        name = path.relative_to(target)
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif name not in names:
+            path.unlink()
+            removed += 1
+    moved = 0
+    for name in sorted(names):
+        kept = target / name
+        if kept.is_file() and filecmp.cmp(source / name, kept, shallow=False):
+            continue
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        (source / name).replace(kept)
+        moved += 1
+    return moved, removed
 
 
 def policy(site: Path) -> str:
@@ -65,75 +92,3 @@ def policy(site: Path) -> str:
         "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
         f"script-src 'self' {' '.join(sorted(found))}".rstrip()
     )
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves the site, and the releases under /files/; a range of a file may be asked for."""
-
-    def __init__(self, *args: object, site: Path, releases: Path, header: str, log: bool, **given: object) -> None:
-        self.site, self.releases, self.header, self.log = site, releases, header, log
-        super().__init__(*args, directory=str(site), **given)  # type: ignore[arg-type]
-
-    def translate_path(self, path: str) -> str:
-        """The file behind an address."""
-        if path.startswith("/files/"):
-            plain = super().translate_path(path)
-            return str(self.releases / Path(plain).relative_to(self.site / "files"))
-        return super().translate_path(path)
-
-    def end_headers(self) -> None:
-        """Add the policy and say that ranges are known."""
-        if self.header:
-            self.send_header("Content-Security-Policy", self.header)
-        self.send_header("Accept-Ranges", "bytes")
-        super().end_headers()
-
-    def do_GET(self) -> None:
-        """A whole file, or the rest of it from `Range: bytes=N-`."""
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        path = Path(self.translate_path(self.path.partition("?")[0]))
-        if asked is None or not path.is_file():
-            super().do_GET()
-            return
-        size, start = path.stat().st_size, int(asked[1])
-        if start >= size:
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{size}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        self.send_response(206)
-        self.send_header("Content-Type", self.guess_type(str(path)))
-        self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
-        self.send_header("Content-Length", str(size - start))
-        self.end_headers()
-        with path.open("rb") as file:
-            file.seek(start)
-            shutil.copyfileobj(file, self.wfile)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log only when asked."""
-        if self.log:
-            super().log_message(format, *args)
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """A server that says nothing of a browser that went away before its answer was whole."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print what went wrong unless the other side closed the connection."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def server(
-    site: Path, releases: Path, port: int, *, header: str = "", log: bool = False
-) -> http.server.ThreadingHTTPServer:
-    """A server of the built site on this machine only; port 0 takes a free one."""
-    handler = functools.partial(Handler, site=site.resolve(), releases=releases.resolve(), header=header, log=log)
-    try:
-        return Server(("127.0.0.1", port), handler)
-    except OSError as error:
-        raise UsageError(
-            f"port {port} cannot be used: {error.strerror}", next="vadose report --serve --port N"
-        ) from error
