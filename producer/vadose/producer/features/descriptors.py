@@ -34,6 +34,7 @@ from vadose.producer.features import kernels
 
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.integer]
 
 NAMES = (
     "mean", "median", "whm", "wgm", "wpm",
@@ -47,6 +48,8 @@ NAMES = (
 EXTENSIVE = ("abse", "sum", "sad", "cam", "cbm")
 MINIMUM = kernels.MINIMUM
 TRAILING_DAYS = 365
+# Windows that are sorted together; they stay in the cache of the processor.
+BLOCK = 128
 
 
 def descriptors(values: Floats, weights: Floats | None = None, *, per_n: bool = True, entropy: bool = True) -> Doubles:
@@ -68,7 +71,14 @@ def descriptors(values: Floats, weights: Floats | None = None, *, per_n: bool = 
     ValueError
         If the weights have another shape than the values.
     """
-    return np.asarray(kernels.describe_all(values, _checked(values, weights), entropy, per_n))
+    checked = _checked(values, weights)
+    out = np.empty((len(values), kernels.COUNT))
+    for first in range(0, len(values), BLOCK):
+        part = slice(first, first + BLOCK)
+        x, day, w, counts = kernels.gather(values[part], checked[part])
+        ends = np.cumsum(counts)
+        out[part] = _windows(x, day, w, ends - counts, ends, entropy, per_n)
+    return out
 
 
 def trailing_descriptors(
@@ -81,7 +91,29 @@ def trailing_descriptors(
     Other parameters as in `descriptors`.
     """
     checked = _checked(values, weights)
-    return np.asarray(kernels.describe_trailing(values, checked, first, days, entropy, per_n))
+    predicted = np.arange(first, values.shape[1])
+    out = np.empty((len(values), predicted.size, kernels.COUNT))
+    for series in range(len(values)):
+        x, day, w, _ = kernels.gather(values[series : series + 1], checked[series : series + 1])
+        bounds = np.searchsorted(day, np.stack([predicted - days, predicted], axis=1))
+        # Days between two observations share their window.
+        windows, place = np.unique(bounds, axis=0, return_inverse=True)
+        found = np.empty((len(windows), kernels.COUNT))
+        for k in range(0, len(windows), BLOCK):
+            begins, ends = windows[k : k + BLOCK].T
+            found[k : k + BLOCK] = _windows(x, day, w, begins, ends, entropy, per_n)
+        out[series] = found[place]
+    return out
+
+
+def _windows(
+    x: Floats, day: Whole, w: Doubles, begins: Whole, ends: Whole, entropy: bool, per_n: bool
+) -> Doubles:  # fmt: skip
+    """Descriptors (window, 31) of the observations from begins to ends."""
+    ordered, steps = kernels.lay_out(x, begins, ends)
+    ordered.sort(axis=1)
+    steps.sort(axis=1)
+    return np.asarray(kernels.describe_windows(x, day, w, begins, ends, ordered, steps, entropy, per_n))
 
 
 def _checked(values: Floats, weights: Floats | None) -> Floats:

@@ -1,7 +1,7 @@
-"""The temporal descriptors of one series, compiled.
+"""The temporal descriptors of windows of observations, compiled.
 
-Order statistics are found by counting instead of sorting: counting how many values lie below a threshold runs over all
-lanes of the processor, and a few thresholds, guessed by interpolation, are enough.
+numpy sorts the windows, many at a time, with the vector instructions of the processor; all order statistics, also
+those of distances from the median, are read from the two sorted arrays.
 """
 
 from __future__ import annotations
@@ -14,161 +14,120 @@ import numpy as np
 
 # NaN must stay NaN: no other fast-math flag where one may come out.
 FAST = {"reassoc", "contract", "arcp"}
-# For functions that neither see nor return NaN.
-FINITE = {*FAST, "nnan", "nsz"}
 
 COUNT = 31
 MINIMUM = 30
 SEGMENT = 30
+PADDED = 32
 TEMPLATE = 2
 TOLERANCE = 0.2
 ENTROPY_VALUES = 1000
 POWER = 3.0
-# Thresholds that are guessed by interpolation before the search goes on bit by bit.
-GUESSES = 24
 # The product of so many numbers in [1, 2) stays finite in double precision.
 MANTISSAS = 512
 ENTROPY = 17
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
-def as_key(bits: Any) -> Any:
-    """An integer that is ordered as the single-precision number with these bits."""
-    return bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FINITE)  # type: ignore[untyped-decorator]
-def at_most(x: Any, n: int, threshold: Any) -> Any:
-    """How many of the first n values are at most the threshold."""
-    count = np.int32(0)
-    for i in range(n):
-        count += np.int32(x[i] <= threshold)
-    return count
-
-
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def bounds(x: Any, n: int, threshold: Any, pair: Any) -> Any:
-    """Greatest value at most the threshold, and least value above it; `pair` is scratch of two numbers."""
-    keys, found = x[:n].view(np.int32), pair.view(np.int32)
-    pair[0] = threshold
-    limit, below, above = as_key(found[0]), np.int32(-(2**31)), np.int32(2**31 - 1)
-    for i in range(n):
-        key = as_key(keys[i])
-        inside = key <= limit
-        below = max(below, key if inside else np.int32(-(2**31)))
-        above = min(above, np.int32(2**31 - 1) if inside else key)
-    found[0], found[1] = as_key(below), as_key(above)
-    return pair[0], pair[1]
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def extremes(x: Any, n: int, pair: Any) -> Any:
-    """Least and greatest of the first n values; `pair` is scratch of two numbers."""
-    keys, found = x[:n].view(np.int32), pair.view(np.int32)
-    least, greatest = np.int32(2**31 - 1), np.int32(-(2**31))
-    for i in range(n):
-        key = as_key(keys[i])
-        least, greatest = min(least, key), max(greatest, key)
-    found[0], found[1] = as_key(least), as_key(greatest)
-    return pair[0], pair[1]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FAST)  # type: ignore[untyped-decorator]
-def bit_by_bit(x: Any, n: int, wanted: int) -> Any:
-    """The value of rank `wanted` (1 is the least), also among ties."""
-    keys = x[:n].view(np.int32)
-    low, high = np.int64(-(2**31)), np.int64(2**31 - 1)
-    while low < high:
-        middle = (low + high) >> 1
-        count = np.int32(0)
-        threshold = np.int32(middle)
-        for i in range(n):
-            count += np.int32(as_key(keys[i]) <= threshold)
-        if count >= wanted:
-            high = middle
-        else:
-            low = middle + 1
-    found = np.empty(1, np.int32)
-    found[0] = as_key(np.int32(low))
-    return found.view(np.float32)[0]
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def ranked(x: Any, n: int, wanted: int, least: Any, greatest: Any, pair: Any) -> Any:
-    """The values of rank `wanted` and `wanted` + 1 of the first n, which lie in [least, greatest]."""
-    low, high = float(least), float(greatest)
-    count_low, count_high = 0, n
-    for guess in range(GUESSES):
-        share = (wanted - count_low + 0.5) / (count_high - count_low + 1.0)
-        if guess % 5 == 4:
-            share = 0.5
-        threshold = np.float32(low + share * (high - low))
-        count = at_most(x, n, threshold)
-        if count == wanted:
-            return bounds(x, n, threshold, pair)
-        if count < wanted:
-            low, count_low = float(threshold), count
-        else:
-            high, count_high = float(threshold), count
-    value = bit_by_bit(x, n, wanted)
-    if at_most(x, n, value) > wanted:
-        return value, value
-    return value, bounds(x, n, value, pair)[1]
-
-
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def quantile(x: Any, n: int, share: float, least: Any, greatest: Any, pair: Any) -> Any:
-    """Linear interpolation between the closest ranks, as numpy does by default."""
+def quantile(ordered: Any, n: int, share: float) -> Any:
+    """Linear interpolation between the closest ranks of ordered values, as numpy does by default."""
     place = (n - 1) * share
     rank = int(place)
-    below, above = ranked(x, n, rank + 1, least, greatest, pair)
-    if place == rank:
-        return np.float64(below)
-    return below + (place - rank) * (np.float64(above) - below)
+    below = np.float64(ordered[rank])
+    return below if place == rank else below + (place - rank) * (np.float64(ordered[rank + 1]) - below)
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def nearest(ordered: Any, n: int, centre: float, wanted: int) -> Any:
+    """The distance from the centre that has the rank `wanted` (1 is the least), of ordered values."""
+    # The `wanted` nearest values lie side by side; their first one is found by halving.
+    low, high = 0, n - wanted
+    while low < high:
+        middle = (low + high) >> 1
+        if centre - np.float64(ordered[middle]) > np.float64(ordered[middle + wanted]) - centre:
+            low = middle + 1
+        else:
+            high = middle
+    first, last = np.float64(ordered[low]), np.float64(ordered[low + wanted - 1])
+    return max(abs(first - centre), abs(last - centre))
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def median_distance(ordered: Any, n: int, centre: float) -> Any:
+    """Median of the distances of ordered values from the centre."""
+    half = (n + 1) // 2
+    below = nearest(ordered, n, centre, half)
+    return below if n % 2 else (below + nearest(ordered, n, centre, half + 1)) / 2.0
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)  # type: ignore[untyped-decorator]
-def mean_logarithm(x: Any, n: int) -> Any:
-    """Mean of the logarithms of positive values, with one logarithm for many of them."""
+def means_of_positive(x: Any, n: int, scratch: Any) -> Any:
+    """Harmonic and geometric mean of positive values, with one division for four and one logarithm for many of them.
+
+    `scratch` holds at least n doubles.
+    """
+    quarter = n // 4
+    inverses = 0.0
+    for i in range(quarter):
+        p, q = np.float64(x[i]), np.float64(x[i + quarter])
+        r, s = np.float64(x[i + 2 * quarter]), np.float64(x[i + 3 * quarter])
+        pq, rs = p * q, r * s
+        scratch[i] = pq * rs
+        inverses += ((p + q) * rs + (r + s) * pq) / (pq * rs)
+    count = quarter
+    for i in range(4 * quarter, n):
+        scratch[count] = np.float64(x[i])
+        inverses += 1.0 / np.float64(x[i])
+        count += 1
+    return n / inverses, math.exp(sum_of_logarithms(scratch[:count]) / n)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+def sum_of_logarithms(values: Any) -> Any:
+    """Sum of the logarithms of positive doubles, which are overwritten by their mantissas."""
+    bits = values.view(np.int64)
     exponents = np.int64(0)
+    for i in range(values.size):
+        b = bits[i]
+        exponents += (b >> np.int64(52)) - np.int64(1023)
+        bits[i] = (b & np.int64(0xFFFFFFFFFFFFF)) | np.int64(0x3FF0000000000000)
     total = 0.0
-    bits = x[:n].view(np.int32)
-    scratch = np.empty(MANTISSAS, np.float32)
-    whole = scratch.view(np.int32)
-    for first in range(0, n, MANTISSAS):
-        size = min(MANTISSAS, n - first)
-        for i in range(size):
-            b = bits[first + i]
-            exponents += (b >> np.int32(23)) - np.int32(127)
-            whole[i] = (b & np.int32(0x7FFFFF)) | np.int32(0x3F800000)
+    for first in range(0, values.size, MANTISSAS):
+        part = values[first : first + MANTISSAS]
         product = 1.0
-        for i in range(size):
-            product *= np.float64(scratch[i])
+        for i in range(part.size):
+            product *= part[i]
         total += math.log(product)
-    return (total + exponents * math.log(2.0)) / n
+    return total + exponents * math.log(2.0)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)  # type: ignore[untyped-decorator]
-def segment_correlation(c: Any, n: int) -> Any:
-    """Mean correlation of consecutive segments of a centred series; NaN where none is defined."""
-    total, pairs = 0.0, 0
-    mean_before, square_before = 0.0, 0.0
-    for k in range(n // SEGMENT):
-        first = k * SEGMENT
+def segment_correlation(c: Any, n: int, inside: Any, scratch: Any) -> Any:
+    """Mean correlation of consecutive segments of a centred series; NaN where none is defined.
+
+    c is at least PADDED - SEGMENT longer than n; `inside` is 1 in a segment and 0 behind it, (PADDED,), so that
+    whole vectors of the processor are read; `scratch` holds at least n doubles.
+    """
+    segments = n // SEGMENT
+    squares, products = scratch[:segments], scratch[segments : 2 * segments]
+    mean_before = 0.0
+    for k in range(segments):
+        here, before = c[k * SEGMENT : k * SEGMENT + PADDED], c[max(k - 1, 0) * SEGMENT :]
         s, ss, sp = 0.0, 0.0, 0.0
-        before = max(first - SEGMENT, 0)
-        for i in range(SEGMENT):
-            v = c[first + i]
+        for i in range(PADDED):
+            v = here[i] * inside[i]
             s += v
             ss += v * v
-            sp += v * c[before + i]
+            sp += v * before[i]
         mean = s / SEGMENT
-        square = ss / SEGMENT - mean * mean
-        product = sp / SEGMENT - mean * mean_before
-        if k > 0 and square > 1e-18 and square_before > 1e-18:
-            total += product / math.sqrt(square * square_before)
+        squares[k] = ss / SEGMENT - mean * mean
+        products[k] = sp / SEGMENT - mean * mean_before
+        mean_before = mean
+    total, pairs = 0.0, 0
+    for k in range(1, segments):
+        if squares[k] > 1e-18 and squares[k - 1] > 1e-18:
+            total += products[k] / math.sqrt(squares[k] * squares[k - 1])
             pairs += 1
-        mean_before, square_before = mean, square
     return total / pairs if pairs else np.nan
 
 
@@ -219,18 +178,18 @@ def weighted_means(x: Any, w: Any, n: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FAST)  # type: ignore[untyped-decorator]
-def describe(x: Any, day: Any, w: Any, n: int, weighted: bool, entropy: bool, per_n: bool, c: Any, d: Any, a: Any,
-             out: Any) -> None:  # fmt: skip
-    """Write the descriptors of the first n values into `out`, (31,), in the order of `descriptors.NAMES`.
+def describe(x: Any, day: Any, w: Any, n: int, ordered: Any, steps: Any, entropy: bool, per_n: bool, c: Any,
+             spare: Any, inside: Any, out: Any) -> None:  # fmt: skip
+    """Write the descriptors of n values into `out`, (31,), in the order of `descriptors.NAMES`.
 
-    x holds single-precision values without gaps, day and w their days and weights; c (double), d and a (single) are
-    scratch of the same length.
+    x holds single-precision values without gaps, day their days and w their weights (empty: equal); `ordered` and
+    `steps` hold the values and their differences in ascending order; c and spare are scratch of
+    n + PADDED doubles, `inside` is what `segment_correlation` reads.
     """
     out[:] = np.nan
     if n < MINIMUM:
         return
-    pair = np.empty(2, np.float32)
-    least, greatest = extremes(x, n, pair)
+    least, greatest = ordered[0], ordered[n - 1]
     constant = least == greatest
     total, squares, cubes = 0.0, 0.0, 0.0
     for i in range(n):
@@ -240,6 +199,7 @@ def describe(x: Any, day: Any, w: Any, n: int, weighted: bool, entropy: bool, pe
         cubes += v * v * v
     mean = np.float64(x[0]) if constant else total / n
     m2, m3, m4, apart = 0.0, 0.0, 0.0, 0.0
+    above, below = np.int64(0), np.int64(0)
     for i in range(n):
         v = np.float64(x[i]) - mean
         c[i] = v
@@ -248,39 +208,26 @@ def describe(x: Any, day: Any, w: Any, n: int, weighted: bool, entropy: bool, pe
         m3 += vv * v
         m4 += vv * vv
         apart += abs(v)
-    lagged, steps = 0.0, 0.0
+        above += np.int64(v > 0.0)
+        below += np.int64(v < 0.0)
+    lagged, travelled = 0.0, 0.0
     for i in range(n - 1):
-        d[i] = x[i + 1] - x[i]
-        a[i] = abs(d[i])
         lagged += c[i] * c[i + 1]
-        steps += np.float64(a[i])
-    above, below = np.int64(0), np.int64(0)
-    for i in range(n):
-        above += np.int64(c[i] > 0.0)
-        below += np.int64(c[i] < 0.0)
+        travelled += np.float64(abs(x[i + 1] - x[i]))
     variance = m2 / n
     deviation = math.sqrt(variance)
-    median = quantile(x, n, 0.5, least, greatest, pair)
-    q1, q3 = quantile(x, n, 0.25, least, greatest, pair), quantile(x, n, 0.75, least, greatest, pair)
-    down, up = extremes(d, n - 1, pair)
-    median_step = quantile(d, n - 1, 0.5, down, up, pair)
-    median_size = quantile(a, n - 1, 0.5, np.float32(0.0), max(up, -down), pair)
-    for i in range(n):
-        a[i] = np.float32(abs(np.float64(x[i]) - median))
+    median, q1 = quantile(ordered, n, 0.5), quantile(ordered, n, 0.25)
     out[0], out[1] = mean, median
     if least > 0.0:
-        if weighted:
+        if w.size > 0:
             out[2], out[3], out[4] = weighted_means(x, w, n)
         else:
-            inverse = 0.0
-            for i in range(n):
-                inverse += 1.0 / np.float64(x[i])
-            out[2], out[3], out[4] = n / inverse, math.exp(mean_logarithm(x, n)), (cubes / n) ** (1.0 / POWER)
+            out[2], out[3] = means_of_positive(x, n, spare)
+            out[4] = (cubes / n) ** (1.0 / POWER)
     out[5], out[6], out[8] = deviation, variance, apart / n
     out[7] = deviation / mean if mean != 0.0 else np.nan
-    farthest = np.float32(max(np.float64(greatest) - median, median - np.float64(least)))
-    out[9] = quantile(a, n, 0.5, np.float32(0.0), farthest, pair)
-    out[10], out[11] = q3 - q1, math.sqrt(squares / n)
+    out[9] = median_distance(ordered, n, median)
+    out[10], out[11] = quantile(ordered, n, 0.75) - q1, math.sqrt(squares / n)
     out[12], out[13], out[16] = least, greatest, q1
     if not constant:
         out[14], out[15] = m3 / n / (variance * deviation), m4 / n / (variance * variance) - 3.0
@@ -290,69 +237,74 @@ def describe(x: Any, day: Any, w: Any, n: int, weighted: bool, entropy: bool, pe
         out[ENTROPY] = sample_entropy(last, last.size, np.float32(TOLERANCE * deviation))
     difference = np.float64(x[n - 1]) - np.float64(x[0])
     turn = (np.float64(x[n - 1]) - np.float64(x[n - 2])) - (np.float64(x[1]) - np.float64(x[0]))
-    out[18], out[19], out[20], out[21] = difference / (n - 1), median_step, steps / (n - 1), median_size
+    out[18], out[19] = difference / (n - 1), quantile(steps, n - 1, 0.5)
+    out[20], out[21] = travelled / (n - 1), median_distance(steps, n - 1, 0.0)
     # The second differences of a series sum to its last difference minus its first.
     out[23] = turn / 2.0 / (n - 2)
-    out[24], out[25] = segment_correlation(c, n), peak_distance(x, day, n)
+    out[24], out[25] = segment_correlation(c, n, inside, spare), peak_distance(x, day, n)
     share = 1.0 / n if per_n else 1.0
-    out[26], out[27], out[28] = squares * share, total * share, steps * share
+    out[26], out[27], out[28] = squares * share, total * share, travelled * share
     out[29], out[30] = above * share, below * share
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def describe_all(values: Any, weights: Any, entropy: bool, per_n: bool) -> Any:
-    """Descriptors (series, 31) of (series, time) values with gaps; weights of the same shape or of size 0."""
+def gather(values: Any, weights: Any) -> Any:
+    """The finite ones of (series, time) values, one series after the other, their days, weights and counts."""
     series, days = values.shape
-    out = np.empty((series, COUNT))
-    x, d, a = np.empty(days, np.float32), np.empty(days, np.float32), np.empty(days, np.float32)
-    w, c = np.empty(days), np.empty(days)
-    day = np.empty(days, np.int32)
+    x, day = np.empty(series * days, np.float32), np.empty(series * days, np.int32)
+    w, counts = np.empty(weights.size), np.zeros(series, np.int64)
     weighted = weights.size > 0
+    end = 0
     for s in range(series):
-        n = 0
+        row, values_here, days_here = values[s], x[end:], day[end:]
+        valid = np.int32(0)
         for t in range(days):
-            v = np.float32(values[s, t])
-            x[n], day[n] = v, t
-            if weighted:
-                w[n] = weights[s, t]
-            n += 1 if abs(v) < np.inf else 0
-        describe(x, day, w, n, weighted, entropy, per_n, c, d, a, out[s])
-    return out
+            v = np.float32(row[t])
+            values_here[t], days_here[t] = v, t
+            valid += np.int32(abs(v) < np.inf)
+        if weighted:
+            w[end : end + days] = weights[s]
+        if valid < days:
+            n = 0
+            for t in range(days):
+                v = values_here[t]
+                values_here[n], days_here[n] = v, t
+                if weighted:
+                    w[end + n] = weights[s, t]
+                n += int(abs(v) < np.inf)
+        counts[s] = valid
+        end += int(valid)
+    return x[:end], day[:end], w[: end if weighted else 0], counts
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def describe_trailing(values: Any, weights: Any, first: int, length: int, entropy: bool, per_n: bool) -> Any:
-    """Descriptors (series, days from `first` on, 31) of the `length` days before each day.
+def lay_out(x: Any, begins: Any, ends: Any) -> Any:
+    """Values and differences of windows of x as rows, (window, longest) each, filled up with infinity."""
+    longest = np.max(ends - begins)
+    values = np.empty((begins.size, longest), np.float32)
+    steps = np.empty((begins.size, longest), np.float32)
+    for k in range(begins.size):
+        window, row, differences = x[begins[k] : ends[k]], values[k], steps[k]
+        n = window.size
+        for i in range(n):
+            row[i] = window[i]
+        for i in range(n - 1):
+            differences[i] = window[i + 1] - window[i]
+        row[n:] = np.inf
+        differences[max(n - 1, 0) :] = np.inf
+    return values, steps
 
-    A window with the observations of the day before has the same descriptors, which are then copied.
-    """
-    series, days = values.shape
-    out = np.empty((series, days - first, COUNT))
-    x, d, a = np.empty(days, np.float32), np.empty(days, np.float32), np.empty(days, np.float32)
-    w, c = np.empty(days), np.empty(days)
-    day = np.empty(days, np.int32)
-    weighted = weights.size > 0
-    for s in range(series):
-        n = 0
-        for t in range(days):
-            v = np.float32(values[s, t])
-            if abs(v) < np.inf:
-                x[n], day[n] = v, t
-                if weighted:
-                    w[n] = weights[s, t]
-                n += 1
-        begin, end, begin_before, end_before = 0, 0, -1, -1
-        for t in range(first, days):
-            while end < n and day[end] < t:
-                end += 1
-            while begin < end and day[begin] < t - length:
-                begin += 1
-            row = out[s, t - first]
-            if begin == begin_before and end == end_before:
-                row[:] = out[s, t - first - 1]
-            else:
-                describe(
-                    x[begin:end], day[begin:end], w[begin:end], end - begin, weighted, entropy, per_n, c, d, a, row
-                )
-            begin_before, end_before = begin, end
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def describe_windows(x: Any, day: Any, w: Any, begins: Any, ends: Any, ordered: Any, steps: Any, entropy: bool,
+                     per_n: bool) -> Any:  # fmt: skip
+    """Descriptors (window, 31) of windows of x, whose rows in `ordered` and `steps` are sorted."""
+    out = np.empty((begins.size, COUNT))
+    c, spare = np.zeros(ordered.shape[1] + PADDED), np.empty(ordered.shape[1] + PADDED)
+    inside = (np.arange(PADDED) < SEGMENT).astype(np.float64)
+    for k in range(begins.size):
+        begin, end = begins[k], ends[k]
+        weights = w[begin:end] if w.size > 0 else w
+        describe(x[begin:end], day[begin:end], weights, end - begin, ordered[k], steps[k], entropy, per_n, c, spare,
+                 inside, out[k])  # fmt: skip
     return out
