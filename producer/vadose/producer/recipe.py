@@ -164,7 +164,7 @@ class FlagRule(_Strict):
 class BuildSection(_Strict):
     """How predictions become granules."""
 
-    writer: Literal["libdeflate", "netcdf4"] = "libdeflate"
+    writer: Literal["zlib-ng", "netcdf4"] = "zlib-ng"
     slab_days: int = pydantic.Field(default=1830, ge=1)
     minimum: float = 0.02
     maximum: float = 0.6
