@@ -51,7 +51,8 @@ def command(
 
 def _build(common: Common, recipe: Recipe, days: str | None, force: str | None) -> int:
     """Write the granules of days or months; exit 0."""
-    from vadose.producer.build import build, forget, is_current, wanted_periods
+    from vadose.producer.build import build, forget, wanted_periods
+    from vadose.producer.build.building import is_current
     from vadose.producer.cube import open_cube
     from vadose.producer.finishing import check_rules
     from vadose.producer.granules.periods import period_end
