@@ -41,7 +41,14 @@ def provenance_texts(
         "inputs.json": as_json(inputs),
         "recipe.yaml": yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120),
         "model.json": as_json(read_json(model_directory / "model.json")),
-        "software.json": as_json({"vadose": made_by.version, "commit": made_by.commit, "hardware": hardware()}),
+        "software.json": as_json(
+            {
+                "vadose": made_by.version,
+                "commit": made_by.commit,
+                "hardware": hardware(),
+                "recipe_sha256": recipe.sha256,
+            }
+        ),
     }
 
 
@@ -49,7 +56,8 @@ def identity(recipe: Recipe, texts: Mapping[str, str]) -> Identity:
     """The hashes that every granule of a version carries, from the texts of its `provenance/`."""
     made_by = json.loads(texts["software.json"])
     return Identity(
-        recipe_sha256=recipe.sha256,
+        # Later software may know more keys of a recipe, and would hash them too.
+        recipe_sha256=made_by.get("recipe_sha256", recipe.sha256),
         model_sha256=hashlib.sha256(texts["model.json"].encode()).hexdigest(),
         inputs_sha256=hashlib.sha256(texts["inputs.json"].encode()).hexdigest(),
         software=made_by["vadose"],
@@ -57,11 +65,11 @@ def identity(recipe: Recipe, texts: Mapping[str, str]) -> Identity:
     )
 
 
-def recorded_identity(recipe: Recipe, directory: Path) -> Identity:
-    """The identity that a version folder records; a missing file is an `InputError`."""
+def recorded_identity(recipe: Recipe, directory: Path, place: str = FOLDER) -> Identity:
+    """The identity that a version folder records in `place`; a missing file is an `InputError`."""
     texts = {}
     for name in ("inputs.json", "model.json", "software.json"):
-        path = directory / FOLDER / name
+        path = directory / place / name
         if not path.is_file():
             raise InputError(f"no {name} in the provenance", where=str(path), next="vadose build RECIPE")
         texts[name] = path.read_text(encoding="utf-8")

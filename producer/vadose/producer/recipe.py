@@ -57,7 +57,11 @@ class Agent(_Strict):
 
 
 class Product(_Strict):
-    """The product as a user sees it."""
+    """The product as a user sees it.
+
+    `stream` is what a build of this recipe writes. `icdr_from` is set where the record begins with the granules of an
+    earlier CDR, which are linked, and goes on as ICDR from that day.
+    """
 
     token: str = pydantic.Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")
     grid: GridSection
@@ -68,6 +72,7 @@ class Product(_Strict):
     version: str = pydantic.Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
     issued: str = pydantic.Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     stream: Literal["CDR", "ICDR", "NRT"]
+    icdr_from: date | None = None
     publish: bool = True
     target: str
     title: str
@@ -92,6 +97,28 @@ class Product(_Strict):
         """Product id, folder and URL: `avhrr-0p05deg`."""
         return f"{self.token}-{self.grid.token}".lower()
 
+    @property
+    def folder(self) -> str:
+        """Name of the folder that a build writes into: that of the version, or the rolling `nrt`."""
+        return "nrt" if self.stream == "NRT" else f"v{self.version}"
+
+    def stream_of(self, first: date) -> str:
+        """Stream of the day or month that begins on `first`."""
+        return "CDR" if self.icdr_from is not None and first < self.icdr_from else self.stream
+
+    @pydantic.model_validator(mode="after")
+    def _streams_meet(self) -> Product:
+        begin = self.icdr_from
+        if begin is None:
+            return self
+        if self.stream != "ICDR":
+            raise ValueError(f"icdr_from belongs to stream ICDR, this is {self.stream}")
+        if not self.days[0] < begin <= self.days[1]:
+            raise ValueError(f"icdr_from {begin} is not inside days {self.days[0]}..{self.days[1]}")
+        if self.step == "monthly" and begin.day != 1:
+            raise ValueError(f"icdr_from {begin} cuts a month")
+        return self
+
 
 class InputSource(_Strict):
     """One input data set, and what its licence allows for derived data."""
@@ -103,6 +130,7 @@ class InputSource(_Strict):
     licence: str
     passing_on: bool | None = None
     commercial_use: bool | None = None
+    preliminary: bool = False
     card: str | None = None
     options: dict[str, Any] = {}
 
@@ -195,11 +223,28 @@ class Gate(_Strict):
 
 
 class Waiver(_Strict):
-    """A published exception from one check."""
+    """A published exception from one check, with its reason; it holds for versions before `expires`."""
 
-    check: str
-    reason: str
-    expires: str
+    check: str = pydantic.Field(min_length=1)
+    reason: str = pydantic.Field(pattern=r"\S")
+    expires: str = pydantic.Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
+
+
+class Repair(_Strict):
+    """Days, first and last, whose published granules are defective, with the defect; a PATCH writes them again."""
+
+    days: tuple[date, date]
+    reason: str = pydantic.Field(pattern=r"\S")
+
+    @pydantic.model_validator(mode="after")
+    def _in_order(self) -> Repair:
+        if self.days[1] < self.days[0]:
+            raise ValueError(f"{self.days[0]}..{self.days[1]} ends before it begins")
+        return self
+
+    def holds(self, first: date) -> bool:
+        """Whether it names the day, or the month that begins on it."""
+        return self.days[0] <= first <= self.days[1]
 
 
 class Recipe(_Strict):
@@ -222,11 +267,21 @@ class Recipe(_Strict):
     build: BuildSection = BuildSection()
     gates: tuple[Gate, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _target_known(self) -> Recipe:
         if self.target not in VOCABULARY:
             raise ValueError(unknown_word(self.target, VOCABULARY, "variable"))
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _preliminary_is_nrt(self) -> Recipe:
+        early = [source.name for source in self.inputs if source.preliminary]
+        if self.product.stream == "NRT" and not early:
+            raise ValueError("stream NRT is made from preliminary inputs: say preliminary: true of each one that is")
+        if self.product.stream != "NRT" and early:
+            raise ValueError(f"{', '.join(early)}: preliminary inputs belong to stream NRT, not {self.product.stream}")
         return self
 
     @property
