@@ -22,7 +22,7 @@ from vadose.producer.release.fetching import Fetch, fetcher
 from vadose.producer.release.folder import MANIFEST
 from vadose.producer.release.references import FOLDER as REFS
 from vadose.producer.release.references import ROOT, decoded_chunk
-from vadose.producer.release.series import FIELDS, Cells
+from vadose.producer.release.series import FIELDS, Cells, by_chunk
 
 
 @dataclass
@@ -95,10 +95,8 @@ class RemoteRelease:
         array = json.loads(year["refs"][f"{name}/.zarray"])
         position = year["places"][f"{ROOT}/{granule}"]
         _, height, width = array["chunks"]
-        chunk = rows // height, columns // width
         found = np.empty(rows.size, array["dtype"])
-        for corner in sorted(set(zip(*(part.tolist() for part in chunk), strict=True))):
-            inside = (chunk[0] == corner[0]) & (chunk[1] == corner[1])
+        for corner, inside in by_chunk(rows, columns, (height, width)):
             target, start, size = year["refs"][f"{name}/{position}.{corner[0]}.{corner[1]}"]
             raw = self.fetch(target.removeprefix(f"{ROOT}/"), (start, size))
             block = decoded_chunk(array, raw)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from vadose.common import InputError, Progress, UsageError, whole_file
+from vadose.common import InputError, Progress, UsageError
 from vadose.producer.granules.header import FILL
 from vadose.producer.grids import Grid
 from vadose.producer.recipe import Recipe
@@ -23,15 +23,25 @@ from vadose.producer.release.differences import granules_by_period
 from vadose.producer.release.folder import Folder
 
 Cells = npt.NDArray[np.int64]
+Fields = dict[str, npt.NDArray[Any]]
 
 FIELDS = ("sm", "sm_uncertainty", "flag")
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values of some cells, each (time, place); m3 m-3, missing is NaN.
+    """Values of some cells or areas, each (time, place); m3 m-3, missing is NaN.
 
-    `name`, `lat` and `lon` are of the place asked for; `cell_lat` and `cell_lon` of the centre of its cell.
+    `name`, `lat` and `lon` are of the place asked for, an area's are those of its centroid; `cell_lat` and `cell_lon`
+    of the centre of its cell.
+
+    Attributes
+    ----------
+    share
+        Cells of areas only: share of each cell that its area covers, (place,).
+    domain_share, coverage
+        Means of areas only: share of each area inside the product's domain, (place,), and share of that with a value
+        in the mean, (time, place).
     """
 
     days: npt.NDArray[np.datetime64]
@@ -43,37 +53,59 @@ class Series:
     sm: npt.NDArray[np.float32]
     sm_uncertainty: npt.NDArray[np.float32]
     flag: npt.NDArray[np.int16]
+    share: npt.NDArray[np.float64] | None = None
+    domain_share: npt.NDArray[np.float64] | None = None
+    coverage: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class Places:
-    """Places asked for, in degrees."""
+    """Places asked for, in degrees; `share` as in `Series`."""
 
     name: tuple[str, ...]
     lat: npt.NDArray[np.float64]
     lon: npt.NDArray[np.float64]
+    share: npt.NDArray[np.float64] | None = None
 
 
 def read_points(path: Path) -> Places:
-    """Places from a CSV with the columns name (optional), lat and lon."""
+    """Places from a CSV with the columns name (optional), lat and lon; names that come twice get a number."""
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
         lat = np.array([float(row["lat"]) for row in rows])
         lon = np.array([float(row["lon"]) for row in rows])
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"not a table of points: {error}", where=str(path), next="write a CSV with name, lat, lon"
         ) from error
-    return Places(tuple(row.get("name") or str(k + 1) for k, row in enumerate(rows)), lat, lon)
+    if not rows:
+        raise InputError("a table of points without a line", where=str(path), next="write a CSV with name, lat, lon")
+    wrong = np.flatnonzero(~((np.abs(lat) <= 90.0) & (lon >= -180.0) & (lon <= 360.0)))
+    if wrong.size:
+        k = int(wrong[0])
+        swapped = " (are the two swapped?)" if abs(lat[k]) <= 180.0 and abs(lon[k]) <= 90.0 else ""
+        raise InputError(f"lat {lat[k]:g}, lon {lon[k]:g} is no place{swapped}", where=f"{path}, line {k + 2}")
+    names: list[str] = []
+    for k, row in enumerate(rows, 1):
+        name = row.get("name") or str(k)
+        names.append(name if name not in names else f"{name} {k}")
+    return Places(tuple(names), lat, lon)
 
 
 def box_places(grid: Grid, west: float, south: float, east: float, north: float) -> Places:
-    """The centres of all cells in a box."""
+    """The centres of all cells in a box; one whose west is more than its east goes over the antimeridian."""
+    if not (-90.0 <= south <= north <= 90.0):
+        raise UsageError(
+            f"south {south:g} and north {north:g} make no box", where="--box", next="write it as W,S,E,N in degrees"
+        )
+    if not (-360.0 <= west <= 360.0 and -360.0 <= east <= 360.0):
+        raise UsageError(f"west {west:g} and east {east:g} make no box", where="--box", next="write W,S,E,N in degrees")
+    width = east - west if 0.0 <= east - west <= 360.0 else (east - west) % 360.0
     rows = np.flatnonzero((grid.lat >= south) & (grid.lat <= north))
-    columns = np.flatnonzero((grid.lon >= west) & (grid.lon <= east))
+    columns = np.flatnonzero((grid.lon - west) % 360.0 <= width)
     lat, lon = (field.ravel() for field in np.meshgrid(grid.lat[rows], grid.lon[columns], indexing="ij"))
     if lat.size == 0:
-        raise UsageError("no cell centre lies in the box")
+        raise UsageError("no cell centre lies in the box", where="--box", next="write it as W,S,E,N in degrees")
     return Places(tuple(str(k + 1) for k in range(lat.size)), lat, lon)
 
 
@@ -118,16 +150,32 @@ class LocalRelease:
         return {day: str(path) for day, path in granules_by_period(self.folder).items()}
 
     def values(self, granule: str, rows: Cells, columns: Cells) -> dict[str, npt.NDArray[Any]]:
-        """The fields of some cells, by one read of the smallest window around them."""
-        top, left = int(rows.min()), int(columns.min())
-        window = (0, slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1))
+        """The fields of some cells, by one read in each chunk that holds any of them."""
         try:
             with h5py.File(granule, "r") as file:
-                return {name: file[name][window][rows - top, columns - left] for name in FIELDS}
+                return {name: _cells(file[name], rows, columns) for name in FIELDS}
         except (OSError, KeyError) as error:
             raise InputError(
                 f"not a readable granule: {error}", where=granule, next=f"vadose verify {self.folder.path}"
             ) from error
+
+
+def _cells(stored: h5py.Dataset, rows: Cells, columns: Cells) -> npt.NDArray[Any]:
+    found = np.empty(rows.size, stored.dtype)
+    for _, inside in by_chunk(rows, columns, stored.chunks[1:]):
+        top, left = int(rows[inside].min()), int(columns[inside].min())
+        window = (0, slice(top, int(rows[inside].max()) + 1), slice(left, int(columns[inside].max()) + 1))
+        found[inside] = stored[window][rows[inside] - top, columns[inside] - left]
+    return found
+
+
+def by_chunk(rows: Cells, columns: Cells, chunk: tuple[int, int]) -> Iterator[tuple[tuple[int, int], Cells]]:
+    """Number of each chunk that holds any of the cells, by row and column of chunks, and the cells in it."""
+    width = int(columns.max()) // chunk[1] + 1
+    number = rows // chunk[0] * width + columns // chunk[1]
+    order = np.argsort(number, kind="stable")
+    for inside in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+        yield divmod(int(number[inside[0]]), width), inside
 
 
 def read_series(source: Source, places: Places, first: np.datetime64 | None, last: np.datetime64 | None,
@@ -151,22 +199,26 @@ def read_series(source: Source, places: Places, first: np.datetime64 | None, las
     if outside.size:
         k = int(outside[0])
         raise UsageError(f"{places.lat[k]:g}, {places.lon[k]:g} lies outside the product's window", where=source.name)
-    granules = _between(source, first, last)
-    shape = (len(granules), rows.size)
-    values: dict[str, npt.NDArray[Any]] = {
-        "sm": np.empty(shape, "f4"),
-        "sm_uncertainty": np.empty(shape, "f4"),
-        "flag": np.empty(shape, "i2"),
-    }
-    with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(lambda granule: source.values(granule, rows, columns), granules.values())
-        for k, fields in enumerate(progress.track(found, "read", len(granules))):
-            for name in FIELDS:
-                values[name][k] = fields[name]
+    days, found = read_days(source, rows, columns, first, last, progress, threads, lambda fields: fields)
     for name in ("sm", "sm_uncertainty"):
-        values[name][values[name] == FILL] = np.nan
-    days = np.array(list(granules), "datetime64[D]")
-    return Series(days, places.name, places.lat, places.lon, grid.lat[rows], grid.lon[columns], **values)
+        found[name][found[name] == FILL] = np.nan
+    return Series(
+        days, places.name, places.lat, places.lon, grid.lat[rows], grid.lon[columns], found["sm"],
+        found["sm_uncertainty"], found["flag"], places.share,
+    )  # fmt: skip
+
+
+def read_days(source: Source, rows: Cells, columns: Cells, first: np.datetime64 | None, last: np.datetime64 | None,
+              progress: Progress, threads: int, reduced: Callable[[Fields], Fields]) -> tuple[Any, Fields]:  # fmt: skip
+    """First days of the periods, and what `reduced` makes of the fields of the cells, stacked over them."""
+    granules = _between(source, first, last)
+    stacked: Fields = {}
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda granule: reduced(source.values(granule, rows, columns)), granules.values())
+        for k, fields in enumerate(progress.track(found, "read", len(granules))):
+            for name, values in fields.items():
+                stacked.setdefault(name, np.empty((len(granules), *values.shape), values.dtype))[k] = values
+    return np.array(list(granules), "datetime64[D]"), stacked
 
 
 def _between(source: Source, first: np.datetime64 | None, last: np.datetime64 | None) -> dict[date, str]:
@@ -177,66 +229,6 @@ def _between(source: Source, first: np.datetime64 | None, last: np.datetime64 | 
     if not found:
         raise InputError("no granules of these days", where=source.name, next="vadose status")
     return found
-
-
-def as_csv(series: Series) -> str:
-    """One line for each day and place; missing values are empty."""
-    lines = ["day,name,lat,lon,cell_lat,cell_lon,sm,sm_uncertainty,flag"]
-    for k, day in enumerate(series.days):
-        for j, name in enumerate(series.name):
-            place = f"{series.lat[j]:.6f},{series.lon[j]:.6f},{series.cell_lat[j]:.6f},{series.cell_lon[j]:.6f}"
-            numbers = (
-                "" if np.isnan(value) else f"{value:.4f}" for value in (series.sm[k, j], series.sm_uncertainty[k, j])
-            )
-            quoted = f'"{name}"' if "," in name else name
-            lines.append(f"{day},{quoted},{place},{','.join(numbers)},{series.flag[k, j]}")
-    return "\n".join(lines) + "\n"
-
-
-def write_series(series: Series, target: Path, form: str, source: str) -> None:
-    """Write a series as csv, parquet or netcdf.
-
-    Parameters
-    ----------
-    series
-        What was read.
-    target
-        The file; it appears whole.
-    form
-        `csv`, `parquet` or `netcdf`.
-    source
-        Name of the release, for the attribute `source`.
-    """
-    with whole_file(target) as part:
-        if form == "csv":
-            part.write_text(as_csv(series), encoding="utf-8")
-        elif form == "parquet":
-            import pandas as pd
-
-            table = pd.read_csv(io.StringIO(as_csv(series)), converters={"name": str})
-            table.astype({"flag": "int16"}).to_parquet(part, index=False)
-        else:
-            _dataset(series, source).to_netcdf(part)
-
-
-def _dataset(series: Series, source: str) -> Any:
-    import xarray as xr
-
-    place, both = ("place",), ("time", "place")
-    units = {"units": "m3 m-3", "coordinates": "lat lon place_name"}
-    standard = "volume_fraction_of_condensed_water_in_soil"
-    return xr.Dataset(
-        {
-            "sm": (both, series.sm, {"standard_name": standard, **units}),
-            "sm_uncertainty": (both, series.sm_uncertainty, {"standard_name": f"{standard} standard_error", **units}),
-            "flag": (both, series.flag, {"standard_name": "status_flag", "coordinates": "lat lon place_name"}),
-            "place_name": (place, np.array(series.name, "S"), {"cf_role": "timeseries_id"}),
-            "lat": (place, series.cell_lat, {"standard_name": "latitude", "units": "degrees_north"}),
-            "lon": (place, series.cell_lon, {"standard_name": "longitude", "units": "degrees_east"}),
-        },
-        coords={"time": series.days.astype("datetime64[ns]")},
-        attrs={"Conventions": "CF-1.11", "featureType": "timeSeries", "source": source},
-    )
 
 
 def points(lat: Sequence[float], lon: Sequence[float]) -> Places:
