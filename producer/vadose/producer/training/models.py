@@ -33,6 +33,7 @@ from vadose.producer.tensors import write_arrays
 from vadose.producer.training.card import model_card
 from vadose.producer.training.curves import write_diagnostics
 from vadose.producer.training.dataset import Encoder, cell_slices, fit_encoder
+from vadose.producer.training.filled import FILE, filled_by_cosines, filled_values, hides_observations, write_filled
 from vadose.producer.training.splits import NOWCASTS, ROLES, Fold, blocks, make_folds
 from vadose.producer.training.stations import read_stations
 from vadose.producer.uncertainty import (
@@ -57,7 +58,8 @@ def fit_recipe(recipe: Recipe, inputs: Inputs, directory: Path, progress: Progre
                split: str | None = None, seeds: int | None = None) -> Ensemble:  # fmt: skip
     """Train the recipe's ensemble, calibrate it and write `directory`; a finished one of the same inputs is kept.
 
-    A run that was stopped goes on from its last checkpoint and ends with the same bytes.
+    A run that was stopped goes on from its last checkpoint and ends with the same bytes. Under P6 the directory also
+    holds `filled.nc`, what the hidden observations are filled with.
 
     Parameters
     ----------
@@ -267,6 +269,9 @@ def _write(part: Path, ensemble: Ensemble, recipe: Recipe, settings: Settings, f
     write_json(part / MODEL, card)
     write_text(part / "MODEL_CARD.md", model_card(card))
     write_diagnostics(part / "diagnostics", ensemble, inputs.hiding(fold.unseen()).cube, inputs.target)
+    if hides_observations(fold.split):
+        filled, cosines = filled_values(ensemble, inputs, fold), filled_by_cosines(inputs, fold)
+        write_filled(part / FILE, inputs.cube, inputs.target, fold.split, filled, cosines)
 
 
 def _ledger(fold: Fold, ensemble: Ensemble, inputs: Inputs) -> dict[str, Any]:

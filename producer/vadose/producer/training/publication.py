@@ -16,13 +16,24 @@ from vadose.producer.cube import open_cube
 from vadose.producer.training.curves import write_curves
 from vadose.producer.training.density import density_table
 from vadose.producer.training.experiment import Experiment, Job
+from vadose.producer.training.filled import RIVAL, hides_observations, write_filled
 from vadose.producer.training.memory import all_points, memory_rows
-from vadose.producer.training.scores import assembled, cost_table, headline, read_truth, score_table, write_table
+from vadose.producer.training.scores import (
+    Truth,
+    assembled,
+    cost_table,
+    headline,
+    read_truth,
+    score_table,
+    write_table,
+)
 
 
 def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, product: str, version: str,
             command: str, curve: str, refused: Mapping[Job, str] | None = None) -> tuple[str, list[str]]:  # fmt: skip
     """Write the parquet files `scores`, `costs`, `density` and `memory`, and `skill.json`, into every folder.
+
+    The values that fill hidden observations stay in the folder of the experiment.
 
     `curve` is the method of the memory curve; `refused` are jobs that the cube does not allow. Returns the headline
     table as text, and what is unfinished.
@@ -48,7 +59,18 @@ def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, p
         write_table(folder / "density.parquet", density)
         write_curves(folder / "memory.parquet", memory_rows(truth, points))
         write_json(folder / "skill.json", facts)
+    write_filled_files(plan, jobs, truth)
     return headline(table), partial
+
+
+def write_filled_files(plan: Experiment, jobs: Sequence[Job], truth: Truth) -> None:
+    """Write `filled/<method>-<split>.nc` of the finished fillings into the folder of the experiment."""
+    hiding = [job for job in jobs if hides_observations(job.split)]
+    series = {(one.split, one.method): one.mean.astype("f4") for one in assembled(truth, plan, hiding) if one.complete}
+    for (split, name), values in series.items():
+        if name != RIVAL:
+            path = plan.folder / "filled" / f"{name}-{split}.nc"
+            write_filled(path, truth.cube, plan.target, split, values, series.get((split, RIVAL)))
 
 
 def benchmark(content_hash: str, plan: Experiment, cells: int) -> dict[str, Any]:
