@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.statistics.anomalies import day_of_year, moving_mean
+from vadose.statistics.sorting import ascending
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -60,7 +61,7 @@ def _limits(weekly: Any, season: Any, years: Any, half_window: int, share: float
                     distinct += 1
                     last = years[t]
         if count >= _FEWEST_VALUES and distinct >= FEWEST_YEARS:
-            ordered = np.sort(near[:count])
+            ordered = ascending(near[:count])
             position = share * (count - 1)
             below = int(position)
             above = min(below + 1, count - 1)

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import intrinsic
 
+from vadose.statistics.sorting import positions
+
 Floats = npt.NDArray[np.float64]
 
 # NaN must stay NaN: no other fast-math flag.
@@ -214,7 +216,7 @@ def cosine_variance(psi: Any, mask: Any, first: Any, span: Any, count: Any) -> A
     row, present = np.empty(days, np.float32), np.empty(days, np.float32)
     zero, made_for = np.float32(0.0), -1
     # Records of one length have the same waves.
-    for s in np.argsort(span):
+    for s in positions(span):
         length, begin = int(span[s]), int(first[s])
         n, mean = 0.0, 0.0
         for t in range(length):

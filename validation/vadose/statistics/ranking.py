@@ -12,6 +12,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from vadose.statistics.sorting import positions
+
 Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.floating]
 
@@ -127,7 +129,7 @@ def _unpacked(words: Any, count: Any, values: Any, bits: int, out: Any) -> None:
             same = np.empty(j - i, np.float64)
             for k in range(j - i):
                 same[k] = values[s, row[i + k] & low]
-            order = np.argsort(same)
+            order = positions(same)
             first = 0
             while first < j - i:
                 last = first + 1

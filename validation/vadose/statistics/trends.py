@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vadose.statistics.distributions import normal_p_value, normal_quantile, t_p_value, t_quantile
 from vadose.statistics.intervals import status_of
 from vadose.statistics.longrun import MODELS, Gaps, Model
+from vadose.statistics.sorting import ascending, positions
 from vadose.statistics.status import CODE, Codes
 
 Floats = npt.NDArray[np.float64]
@@ -67,9 +68,9 @@ class Trend:
 
 
 def monthly_means(
-    values: npt.ArrayLike, dates: npt.NDArray[np.datetime64], fewest_days: int = FEWEST_DAYS_IN_MONTH
+    values: npt.ArrayLike, dates: npt.NDArray[np.datetime64], fewest_days: npt.ArrayLike = FEWEST_DAYS_IN_MONTH
 ) -> tuple[Floats, npt.NDArray[np.datetime64]]:
-    """Means of calendar months, (..., month), NaN with fewer than `fewest_days` values, and the months.
+    """Means of calendar months, (..., month), NaN with fewer than `fewest_days` values (of each month), and the months.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def monthly_means(
     total = count.copy()
     count[..., filled] = np.add.reduceat(valid.astype(float), starts[filled], axis=-1)
     total[..., filled] = np.add.reduceat(np.where(valid, array, 0.0), starts[filled], axis=-1)
-    means = np.where(count >= fewest_days, total / np.maximum(count, 1.0), np.nan)
+    means = np.where(count >= np.asarray(fewest_days), total / np.maximum(count, 1.0), np.nan)
     return means, first + np.arange(number[-1] + 1)
 
 
@@ -176,14 +177,14 @@ def _slopes(steps: Any, known: Any) -> Any:
         for j in range(i + 1, n):
             out[k] = (known[j] - known[i]) / (steps[j] - steps[i])
             k += 1
-    return np.sort(out)
+    return ascending(out)
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _mid_ranks(values: Any) -> Any:
     """Ranks from 1, the mean of them where values are equal."""
     n = values.size
-    order = np.argsort(values)
+    order = positions(values)
     ranks = np.empty(n)
     first = 0
     while first < n:
@@ -234,7 +235,7 @@ def _kendall(rows: Any, significant: float) -> Any:
         out[2, s] = slope
         for value in slopes:
             out[3, s] += np.sign(value)
-        ordered, run = np.sort(known), 1.0
+        ordered, run = ascending(known), 1.0
         for i in range(1, n + 1):
             if i < n and ordered[i] == ordered[i - 1]:
                 run += 1.0
