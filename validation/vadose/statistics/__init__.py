@@ -9,7 +9,8 @@ is product minus reference. A status is a code; `words` gives its word.
 - Averages: `weighted_median`, `weighted_mean`, `weighted_quantile`, `mean_z`, `pooled`.
 - Ours minus rival: `difference(metric, ours, rival)` of two pairings on the same days, `on_scale`, `back`, `adjusted`
   (`bh`, `by`), `outcome`.
-- Signals and scaling: `anomaly_35d`, `anomaly_climatology`, `moving_mean`, `other_years_climatology`, `scale`.
+- Signals and scaling: `anomaly_35d`, `anomaly_climatology`, `moving_mean`, `other_years_climatology`, `scale`; of
+  monthly values `anomaly_of_months` and `other_years_of_months`.
 - Collocation: `triple(x, y, z)` and `collocate(series (..., N, time), named=, dependent=)` give a `Collocation` with
   error standard deviation, R2, SNR and gain of each member, their intervals and a status for each member;
   `all_triplets` and `spread_of` for many data sets, `error_budget`, `representativeness`.
@@ -31,9 +32,11 @@ from vadose.statistics.aggregates import (
 from vadose.statistics.anomalies import (
     anomaly_35d,
     anomaly_climatology,
+    anomaly_of_months,
     day_of_year,
     moving_mean,
     other_years_climatology,
+    other_years_of_months,
 )
 from vadose.statistics.budgets import Budget, error_budget, representativeness
 from vadose.statistics.collocation import Collocation, collocate, triple
@@ -80,6 +83,7 @@ __all__ = [
     "all_triplets",
     "anomaly_35d",
     "anomaly_climatology",
+    "anomaly_of_months",
     "back",
     "bootstrap",
     "collocate",
@@ -98,6 +102,7 @@ __all__ = [
     "moving_mean",
     "on_scale",
     "other_years_climatology",
+    "other_years_of_months",
     "outcome",
     "paired_ranks",
     "pettitt",

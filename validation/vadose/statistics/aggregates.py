@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.statistics.distributions import t_p_value, t_quantile
-from vadose.statistics.longrun import Floats, Gaps, tail_model
+from vadose.statistics.longrun import DAYS_PER_YEAR, Floats, Gaps, tail_model
 from vadose.statistics.sums import Moments
 
 Average = Literal["median", "mean"]
@@ -129,7 +129,7 @@ def resampled_weights(clusters: npt.ArrayLike, weights: Floats, seed: int, repli
     return np.asarray(draws[:, inverse] * weights)
 
 
-def network_time_error(influence: Floats, present: npt.ArrayLike) -> tuple[float, float]:
+def network_time_error(influence: Floats, present: npt.ArrayLike, year: float = DAYS_PER_YEAR) -> tuple[float, float]:
     """Standard error over other days of a mean over stations, and its n_eff.
 
     Parameters
@@ -138,10 +138,12 @@ def network_time_error(influence: Floats, present: npt.ArrayLike) -> tuple[float
         Sum over stations of w_s psi_s(t) N / n_s, (time,), N = `present.sum()`.
     present
         Whether any station is matched on the day, (time,).
+    year
+        Steps in a year: 12 where they are months.
     """
     mask = np.asarray(present, bool)[None]
     psi = np.where(mask, influence[None], 0.0)
-    run = tail_model(psi - np.where(mask, psi.sum() / max(mask.sum(), 1), 0.0), Gaps.of(mask))
+    run = tail_model(psi - np.where(mask, psi.sum() / max(mask.sum(), 1), 0.0), Gaps.of(mask, year))
     return float(np.sqrt(run.variance[0])), float(run.n_eff[0])
 
 

@@ -75,6 +75,7 @@ def other_years_climatology(values: npt.ArrayLike, half_window: int = 15, minimu
 
 
 FEWEST_CLIMATOLOGY_YEARS = 5
+FEWEST_OTHER_YEARS = 2
 _FEWEST_IN_WINDOW = 30
 _FEWEST_YEARS_IN_WINDOW = 3
 _DAYS_OF_YEAR = 365
@@ -121,3 +122,53 @@ def anomaly_climatology(
     few = seen < FEWEST_CLIMATOLOGY_YEARS
     anomaly = np.where(few[:, None], np.nan, anomaly).reshape(array.shape)
     return anomaly, np.where(few, CODE["few_years"], CODE["ok"]).astype(np.int8).reshape(array.shape[:-1])
+
+
+def anomaly_of_months(values: npt.ArrayLike, months: npt.NDArray[np.datetime64]) -> tuple[Floats, Codes]:
+    """Deviation of monthly values from the mean of their calendar month in all years.
+
+    Parameters
+    ----------
+    values
+        (..., month), NaN = missing.
+    months
+        Consecutive months, datetime64[M].
+
+    Returns
+    -------
+    anomaly, status
+        As of `anomaly_climatology`: NaN where the calendar month has fewer than 3 years, and `few_years` with fewer
+        than 5 years with values.
+    """
+    array = np.asarray(values, float)
+    calendar, number = _calendar(months)
+    years = np.stack([np.isfinite(array[..., number == one]).any(axis=-1) for one in np.unique(number)]).sum(axis=0)
+    out = np.full(array.shape, np.nan)
+    for month in range(12):
+        chosen = array[..., calendar == month]
+        count = np.isfinite(chosen).sum(axis=-1, keepdims=True)
+        mean = np.nansum(chosen, axis=-1, keepdims=True) / np.maximum(count, 1)
+        out[..., calendar == month] = np.where(count >= _FEWEST_YEARS_IN_WINDOW, chosen - mean, np.nan)
+    few = years < FEWEST_CLIMATOLOGY_YEARS
+    return np.where(few[..., None], np.nan, out), np.where(few, CODE["few_years"], CODE["ok"]).astype(np.int8)
+
+
+def other_years_of_months(values: npt.ArrayLike, months: npt.NDArray[np.datetime64]) -> Floats:
+    """Mean of the same calendar month in all *other* years, (..., month); NaN where fewer than two have a value."""
+    array = np.asarray(values, float)
+    calendar, _ = _calendar(months)
+    out = np.full(array.shape, np.nan)
+    for month in range(12):
+        chosen = array[..., calendar == month]
+        own = np.isfinite(chosen)
+        others = own.sum(axis=-1, keepdims=True) - own
+        total = np.nansum(chosen, axis=-1, keepdims=True) - np.where(own, chosen, 0.0)
+        mean = total / np.maximum(others, 1)
+        out[..., calendar == month] = np.where(others >= FEWEST_OTHER_YEARS, mean, np.nan)
+    return out
+
+
+def _calendar(months: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Calendar month, 0 to 11, and year of each month."""
+    number = months.astype("datetime64[M]").astype(np.int64)
+    return number % 12, number // 12

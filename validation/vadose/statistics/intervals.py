@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vadose.statistics import kernels
 from vadose.statistics.distributions import chi_square_ratio, t_quantile
-from vadose.statistics.longrun import MODELS, Gaps, Model, larger, of_squares, tail_model
+from vadose.statistics.longrun import DAYS_PER_YEAR, MODELS, Gaps, Model, larger, of_squares, tail_model
 from vadose.statistics.metrics import Metric, Scale, evaluate, is_constant, metric
 from vadose.statistics.ranking import kendall_tau, paired_ranks
 from vadose.statistics.status import CODE, Codes
@@ -86,11 +86,15 @@ class Pairing:
     x: Floats
     r: Floats
     moments: Moments
+    year: float = DAYS_PER_YEAR
 
     @classmethod
-    def of(cls, x: Floats, r: Floats, m: Moments | None = None) -> Pairing:
-        """Pair x with r, both (series, time), float64, NaN = unmatched; `m` are their moments if already known."""
-        return cls(x, r, m if m is not None else moments(x, r))
+    def of(cls, x: Floats, r: Floats, m: Moments | None = None, year: float = DAYS_PER_YEAR) -> Pairing:
+        """Pair x with r, both (series, time), float64, NaN = unmatched.
+
+        `m` are their moments if already known; `year` is the number of steps in a year: 12 where they are months.
+        """
+        return cls(x, r, m if m is not None else moments(x, r), year)
 
     @cached_property
     def mask(self) -> Booleans:
@@ -100,7 +104,7 @@ class Pairing:
     @cached_property
     def gaps(self) -> Gaps:
         """Pairs of matched days, counted when an interval is asked for."""
-        return Gaps.of(self.mask)
+        return Gaps.of(self.mask, self.year)
 
     @cached_property
     def errors(self) -> Floats:

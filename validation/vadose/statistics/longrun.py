@@ -24,7 +24,7 @@ LONGEST_LAG = 400
 _TAIL_BLOCK = 20
 DAYS_PER_YEAR = 365.25
 # An annual cycle can be told from slow noise only when it was seen about twice.
-_SHORTEST_CYCLES_DAYS = 700
+_FEWEST_CYCLES = 700 / DAYS_PER_YEAR
 # n to this power are the cosines that stand for the lowest frequencies.
 _COSINES = 0.45
 _FEWEST_COSINES = 6
@@ -44,6 +44,8 @@ class Gaps:
         Number of pairs of matched days at each lag 0..lags, (series, lags + 1).
     far_pairs, far_lags
         Pairs at longer lags, in blocks, (series, blocks), and the middle lag of each block.
+    year
+        Steps in a year: 365.25 of days, 12 of months.
     """
 
     mask: Booleans
@@ -52,9 +54,10 @@ class Gaps:
     pairs: Floats
     far_pairs: Floats
     far_lags: Floats
+    year: float = DAYS_PER_YEAR
 
     @classmethod
-    def of(cls, mask: Booleans) -> Gaps:
+    def of(cls, mask: Booleans, year: float = DAYS_PER_YEAR) -> Gaps:
         """Count pairs of days of the mask, (series, time)."""
         days = mask.shape[1]
         lags = min(LONGEST_LAG, max(days // 3, 1))
@@ -65,12 +68,13 @@ class Gaps:
         far_lags = np.add.reduceat(far, starts) / np.diff([*starts, far.size]) if far.size else np.zeros(0)
         any_day = mask.any(axis=1)
         span = np.where(any_day, days - mask[:, ::-1].argmax(axis=1) - mask.argmax(axis=1), 0)
-        return cls(mask, mask.sum(axis=1).astype(float), span.astype(float), pairs[:, : lags + 1], far_pairs, far_lags)
+        n = mask.sum(axis=1).astype(float)
+        return cls(mask, n, span.astype(float), pairs[:, : lags + 1], far_pairs, far_lags, year)
 
     @cached_property
     def wave_products(self) -> Floats:
         """Inner products of the yearly waves over the matched days, (series, waves, waves), never singular."""
-        waves = _yearly_waves(self.mask.shape[1])
+        waves = _yearly_waves(self.mask.shape[1], self.year)
         first, second = np.triu_indices(len(waves))
         upper = loops.along_waves(self.mask, waves[first] * waves[second])
         out = np.empty((len(upper), len(waves), len(waves)))
@@ -81,7 +85,7 @@ class Gaps:
         """The chosen series only."""
         return Gaps(
             self.mask[chosen], self.n[chosen], self.span[chosen], self.pairs[chosen],
-            self.far_pairs[chosen], self.far_lags,
+            self.far_pairs[chosen], self.far_lags, self.year,
         )  # fmt: skip
 
 
@@ -105,9 +109,9 @@ class LongRun:
 
 
 @lru_cache(maxsize=64)
-def _yearly_waves(days: int) -> Floats:
+def _yearly_waves(days: int, year: float) -> Floats:
     """Constant, annual and semiannual harmonics, (5, time)."""
-    phase = 2.0 * np.pi * np.arange(days) / DAYS_PER_YEAR
+    phase = 2.0 * np.pi * np.arange(days) / year
     return np.stack([np.ones_like(phase), np.cos(phase), np.sin(phase), np.cos(2.0 * phase), np.sin(2.0 * phase)])
 
 
@@ -161,7 +165,7 @@ def _without_cycle(psi: Floats, gaps: Gaps, *, squared: bool = False) -> tuple[F
     """Series without their yearly cycle, where that is more than noise, and their tail model."""
     tail = _tail_variance(psi, gaps, squared=squared)
     cycle, share = _yearly_cycle(psi, gaps)
-    candidate = (share > 0.05) & (gaps.span >= _SHORTEST_CYCLES_DAYS)
+    candidate = (share > 0.05) & (gaps.span >= _FEWEST_CYCLES * gaps.year)
     if not candidate.any():
         return psi, tail
     without = psi[candidate] - cycle(candidate)
@@ -204,7 +208,7 @@ def _with_low_frequencies(tail: _Tail, psi: Floats, gaps: Gaps) -> LongRun:
 
 def _yearly_cycle(psi: Floats, gaps: Gaps) -> tuple[Callable[[Booleans], Floats], Floats]:
     """The annual and semiannual harmonics of matched days: a function that gives them for series, and their share."""
-    waves = _yearly_waves(psi.shape[1])
+    waves = _yearly_waves(psi.shape[1], gaps.year)
     right = loops.along_waves(psi, waves)
     coefficients = np.linalg.solve(gaps.wave_products, right[..., None])[..., 0]
     total = np.einsum("st,st->s", psi, psi)

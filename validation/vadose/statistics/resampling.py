@@ -195,7 +195,7 @@ def _calibration(psi: Floats, z: Singles, pairing: Pairing) -> tuple[float, floa
     share = known / known.sum()
     present: npt.NDArray[np.bool_] = np.asarray((pairing.mask if known.all() else pairing.mask[known]).any(axis=0))
     mean = (share / np.maximum(n, 1.0)) @ psi * present.sum()
-    run = tail_model(np.where(present, mean, 0.0)[None], Gaps.of(present[None]))
+    run = tail_model(np.where(present, mean, 0.0)[None], Gaps.of(present[None], pairing.year))
     ours = float((share.astype(np.float32) @ np.where(known[:, None], z, np.float32(0.0))).std())
     ratio = float(np.sqrt(run.variance[0])) / ours if ours > 0 and np.isfinite(run.variance[0]) else 1.0
     return max(1.0, ratio), float(np.nan_to_num(run.dof[0], nan=1.0))

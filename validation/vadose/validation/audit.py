@@ -86,7 +86,9 @@ def seen(ledger: Ledger, reference: Reference, index: npt.NDArray[np.int64]) -> 
         cells = np.isin(index, np.asarray(ledger.cells.get(role, []), np.int64)) | (index < 0)
         days = np.zeros(reference.days.size, bool)
         for first, last in ledger.days.get(role, []):
-            days |= (reference.days >= np.datetime64(first)) & (reference.days <= np.datetime64(last))
+            # A month counts as seen where any of its days was.
+            begin, end = (np.datetime64(one).astype(reference.days.dtype) for one in (first, last))
+            days |= (reference.days >= begin) & (reference.days <= end)
         out |= cells[:, None] & days
     return out
 

@@ -118,8 +118,8 @@ def _of_sums(one: Metric, sums: Floats) -> Floats:
 
 
 def _nothing(status: npt.NDArray[np.int8]) -> str:
-    """Why an average has no value: too few years where that is what the stations with days say."""
-    return "few_years" if (status == CODE["few_years"]).any() else "no_overlap"
+    """Why an average has no value: too few years, or no such signal, where that is what the stations with days say."""
+    return next((word for word in ("few_years", "not_applicable") if (status == CODE[word]).any()), "no_overlap")
 
 
 def _averages(one: Metric, value: Floats, network: Network, timed: tuple[float, float]) -> list[tuple[str, Spread]]:
@@ -188,7 +188,7 @@ def score_classes(sample: Sample, network: Network, strata: DayStrata) -> list[C
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             gradient = one.gradient(m).parts()
         influence = class_influence(sample.x, sample.r, strata, m, gradient, raw / np.maximum(m.n, 1.0))
-        out.append(ClassScored(one, strata, value, Means(influence, raw.sum(axis=0), present)))
+        out.append(ClassScored(one, strata, value, Means(influence, raw.sum(axis=0), present, year=sample.year)))
     return out
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vadose.statistics import other_years_climatology
+from vadose.statistics import other_years_climatology, other_years_of_months
 from vadose.validation.matching import Matched
+from vadose.validation.months import is_months
 from vadose.validation.products import Product
 
 Floats = npt.NDArray[np.float32]
@@ -68,10 +69,12 @@ def last_value(values: Floats, latency_days: int) -> Floats:
 
 def with_baselines(matched: Matched, nowcast: Nowcast | None) -> Matched:
     """Our product's climatology of other years, where it has any, and persistence of a nowcast's input."""
-    climatology = other_years_climatology(matched.values[0].astype(float)).astype(np.float32)
+    ours, days = matched.values[0].astype(float), matched.reference.days
+    others = other_years_of_months(ours, days) if is_months(days) else other_years_climatology(ours)
+    climatology = others.astype(np.float32)
     if np.isfinite(climatology).any():
         matched = matched.with_product(CLIMATOLOGY, climatology)
-    if nowcast is None or nowcast.source not in matched.names or PERSISTENCE in matched.names:
+    if nowcast is None or is_months(days) or nowcast.source not in matched.names or PERSISTENCE in matched.names:
         return matched
     row = matched.names.index(nowcast.source)
     retrieved = matched.values[row]

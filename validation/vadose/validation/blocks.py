@@ -24,6 +24,7 @@ from vadose.validation.comparisons import Differences, Pair
 from vadose.validation.diagnostics import Drawn
 from vadose.validation.lags import Lagged
 from vadose.validation.matching import Matched
+from vadose.validation.months import MONTHS_PER_YEAR, is_months, steps_per_year
 from vadose.validation.network import Network
 from vadose.validation.options import Options
 from vadose.validation.scores import AFTER_SCALING, FURTHER, HEADLINE, Sample, Scored, Which
@@ -105,6 +106,11 @@ class Block:
         return self.matched.reference.table["station_id"].to_numpy(str)
 
     @property
+    def in_months(self) -> bool:
+        """Whether one value stands for a month."""
+        return is_months(self.matched.reference.days)
+
+    @property
     def subset_label(self) -> str:
         """What every subset carries where day conventions are mixed."""
         return " day_mismatch" if self.options.allow_day_mismatch and self.matched.mismatch.any() else ""
@@ -153,7 +159,7 @@ class Block:
         x = np.where(np.isfinite(sample.r), sample.x, np.nan)
         scaled, code = scale(name, x, sample.r)
         if self.options.cross_fit:
-            year = np.arange(x.shape[1]) // _FOLD_DAYS % 2
+            year = np.arange(x.shape[1]) // (MONTHS_PER_YEAR if self.in_months else _FOLD_DAYS) % 2
             for fold in (0, 1):
                 other, status = scale(name, x, np.where(year == fold, np.nan, sample.r))
                 scaled = np.where((year == fold)[None], other, scaled)
@@ -240,13 +246,13 @@ class Block:
         filled = self.matched.filled.get(self.matched.names[row])
         if filled is None or not filled.any():
             return []
-        return [gap_strata(filled, self.matched.values[row].astype(float))]
+        return [gap_strata(filled, self.matched.values[row].astype(float), months=self.in_months)]
 
     def _pair(self, row: int) -> Pair:
         values = self.matched.values
         first = self.present[0]
         ours, rival = (values[one].astype(float) for one in (first, row))
-        return Pair.of(ours, rival, self.reference_of(self.split), self._sensors())
+        return Pair.of(ours, rival, self.reference_of(self.split), self._sensors(), self.matched.reference.days)
 
     def _drawn(self) -> Drawn:
         series = {self.matched.names[row]: self.matched.values[row].astype(float) for row in self.present}
@@ -255,7 +261,8 @@ class Block:
 
     def _lagged(self) -> dict[str, Lagged]:
         r = self.reference_of(self.split)
-        return {self.matched.names[row]: Lagged.of(self.matched.values[row].astype(float), r) for row in self.present}
+        values, days = self.matched.values, self.matched.reference.days
+        return {self.matched.names[row]: Lagged.of(values[row].astype(float), r, days) for row in self.present}
 
     def _stated(self) -> list[Stated]:
         """Calibration of our product: all days, observed and gap days, and every class of land cover."""
@@ -276,9 +283,9 @@ class Block:
         for kind, name, members in self.network.groups:
             if kind == "land_cover":
                 chosen[f"land_cover {name}"] = np.broadcast_to(members[:, None], error.shape)
-        count = self.options.cluster_count
+        count, year = self.options.cluster_count, steps_per_year(self.matched.reference.days)
         return [
-            Stated.of(name, days, error, sigma, self.network.clusters, count) for name, days in chosen.items()
+            Stated.of(name, days, error, sigma, self.network.clusters, count, year) for name, days in chosen.items()
         ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from scipy.special import ndtr
 
 from vadose.statistics.aggregates import network_time_error
 from vadose.statistics.distributions import t_quantile
+from vadose.statistics.longrun import DAYS_PER_YEAR
 from vadose.validation.diagnostics import WATER, curve
 
 Floats = npt.NDArray[np.float64]
@@ -58,6 +59,8 @@ class Stated:
         Sums of the CRPS, the interval score and the width of the 90 % interval.
     spread
         Count, sum of squared errors and of squared stated standard deviations in fine bins of the latter, (3, bins).
+    year
+        Steps in a year.
     """
 
     name: str
@@ -70,11 +73,13 @@ class Stated:
     interval: float
     width: float
     spread: Floats
+    year: float = DAYS_PER_YEAR
 
     @classmethod
     def of(
-        cls, name: str, chosen: Booleans, error: Floats, sigma: Floats, clusters: npt.NDArray[np.int64], count: int
-    ) -> Stated:
+        cls, name: str, chosen: Booleans, error: Floats, sigma: Floats, clusters: npt.NDArray[np.int64], count: int,
+        year: float = DAYS_PER_YEAR,
+    ) -> Stated:  # fmt: skip
         """Of the chosen station-days; `error` and `sigma` are (station, time), `count` the number of all clusters."""
         known = chosen & np.isfinite(error) & np.isfinite(sigma)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -89,7 +94,7 @@ class Stated:
         return cls(
             name, inside.sum(axis=1).astype(float), per_cluster, known.sum(axis=0).astype(float), of_cluster,
             np.histogram(ndtr(-z), PIT_BINS, (0.0, 1.0))[0].astype(float), float(_crps(z, s).sum()),
-            float(_interval_score(e, s).sum()), float((2 * LEVELS[2][1] * s).sum()), _spread(e, s),
+            float(_interval_score(e, s).sum()), float((2 * LEVELS[2][1] * s).sum()), _spread(e, s), year,
         )  # fmt: skip
 
     def __add__(self, other: Stated) -> Stated:
@@ -98,7 +103,7 @@ class Stated:
             self.name, self.inside + other.inside, self.inside_cluster + other.inside_cluster,
             self.daily + other.daily, self.of_cluster + other.of_cluster, self.pit + other.pit,
             self.crps + other.crps, self.interval + other.interval, self.width + other.width,
-            self.spread + other.spread,
+            self.spread + other.spread, self.year,
         )  # fmt: skip
 
     @property
@@ -114,7 +119,7 @@ class Stated:
         share = float(self.inside[level].sum() / total)
         present = self.daily > 0
         influence = (self.inside[level] - share * self.daily) * present.sum() / total
-        error, n_eff = network_time_error(influence, present)
+        error, n_eff = network_time_error(influence, present, self.year)
         between = float(np.sqrt(((self.inside_cluster[level] - share * self.of_cluster) ** 2).sum())) / total
         error = max(error if np.isfinite(error) else 0.0, between)
         count = int((self.of_cluster > 0).sum())

@@ -26,7 +26,10 @@ class CardFlags(Strict):
 
 
 class CardVariable(Strict):
-    """One variable: `value units = stored * factor + offset`, after the file's own scale and offset."""
+    """One variable: `value units = stored * factor + offset`, after the file's own scale and offset.
+
+    `step` says whether a value stands for a day or for a calendar month, where the file does not.
+    """
 
     name: str
     units: str | None = None
@@ -34,6 +37,7 @@ class CardVariable(Strict):
     offset: float = 0.0
     layer_m: tuple[float, float] | None = None
     day: Literal["solar06", "solar18", "daily_mean", "instant"] | None = None
+    step: Literal["daily", "monthly"] | None = None
     fill: tuple[float, ...] = ()
     flags: CardFlags | None = None
 

@@ -11,11 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vadose.statistics import Collocation, anomaly_35d, collocate, error_budget, representativeness, words
+from vadose.statistics import (
+    Collocation,
+    anomaly_35d,
+    anomaly_of_months,
+    collocate,
+    error_budget,
+    representativeness,
+    words,
+)
 from vadose.statistics.aggregates import spread
 from vadose.statistics.longrun import Model
 from vadose.statistics.status import CODE
 from vadose.validation.facts import facts, frame
+from vadose.validation.months import is_months
 from vadose.validation.network import Network
 from vadose.validation.relations import IN_SITU, MODEL, SATELLITE, UNKNOWN, Relation, dependent_pairs
 
@@ -23,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 MOST_TRIPLETS = 10
 SIGNALS = ("raw", "anomaly_35d")
+SIGNALS_OF_MONTHS = ("raw", "anomaly_climatology")
 # Metric, and the attributes of a collocation with the value and its limits.
 METRICS = (
     ("tc_error", "error_std", "error_std_low", "error_std_high"), ("tc_r2", "r2", "r2_low", "r2_high"),
@@ -46,12 +56,15 @@ class Members:
         Relations of all products.
     natures
         `model` or `satellite` by the name of a product, where its card says so.
+    days
+        The time axis, (time,); daily if not given.
     """
 
     names: tuple[str, ...]
     values: Floats
     known: Sequence[Relation]
     natures: Mapping[str, str] = field(default_factory=dict)
+    days: npt.NDArray[np.datetime64] | None = None
 
     def triplets(self, ours: str) -> list[tuple[int, int, int]]:
         """Triplets with the reference, those of independent errors first, then those with our product; at most ten."""
@@ -69,7 +82,14 @@ class Members:
         chosen = np.stack([self.values[k] for k in triplet], axis=1)
         common = np.isfinite(chosen).all(axis=1, keepdims=True)
         chosen = np.where(common, chosen, np.nan)
+        if signal == "anomaly_climatology" and self.days is not None:
+            return anomaly_of_months(chosen, self.days)[0]
         return chosen if signal == "raw" else np.asarray(anomaly_35d(chosen), np.float64)
+
+    @property
+    def in_months(self) -> bool:
+        """Whether one value stands for a month."""
+        return self.days is not None and is_months(self.days)
 
 
 @dataclass(frozen=True)
@@ -88,14 +108,14 @@ class Found:
 
 
 def collocated(
-    members: Members, ours: str, model: Model, *, signals: Sequence[str] = SIGNALS, intervals: bool = True,
+    members: Members, ours: str, model: Model, *, intervals: bool = True,
     most: int = MOST_TRIPLETS,
 ) -> Iterator[Found]:  # fmt: skip
     """Collocate the triplets of a reference."""
     for triplet in members.triplets(ours)[:most]:
         pairs = members.dependent(triplet)
         a, b, c = (members.names[k] for k in triplet)
-        for signal in signals:
+        for signal in SIGNALS_OF_MONTHS if members.in_months else SIGNALS:
             result = collocate(members.series(triplet, signal), dependent=pairs, intervals=intervals, model=model)
             yield Found((a, b, c), signal, not pairs, result)
 

@@ -17,6 +17,7 @@ from vadose.statistics import (
     Pairing,
     adjusted,
     anomaly_35d,
+    anomaly_of_months,
     bootstrap,
     evaluate,
     metric,
@@ -26,21 +27,24 @@ from vadose.statistics import (
 from vadose.statistics.aggregates import FEWEST_CLUSTERS, difference_p_value, weighted_mean
 from vadose.statistics.differences import Difference, back, difference
 from vadose.statistics.distributions import t_quantile
-from vadose.statistics.longrun import Model
+from vadose.statistics.longrun import DAYS_PER_YEAR, Model
 from vadose.validation.levels import levelled
 from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, Draws, Means, block_days
+from vadose.validation.months import is_months, steps_per_year
 from vadose.validation.network import Network
 from vadose.validation.options import Interval
-from vadose.validation.scores import CORRELATED, blocks_of, in_threads
+from vadose.validation.scores import CORRELATED, Which, blocks_of, in_threads
 
 Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.datetime64]
 
 KEY = ("ours", "rival", "reference", "metric", "stratum_kind", "stratum", "subset", "signal")
 COLUMNS = (
     *KEY, "difference", "ci_low", "ci_high", "p", "p_adjusted", "n", "n_eff", "outcome", "better", "worse", "equal",
     "undecided",
 )  # fmt: skip
-COMPARED: tuple[tuple[str, str], ...] = (("r", "raw"), ("r", "anomaly_35d"), ("ubrmsd", "raw"), ("mse", "raw"))
+COMPARED: Which = (("r", "raw"), ("r", "anomaly_35d"), ("ubrmsd", "raw"), ("mse", "raw"))
+COMPARED_OF_MONTHS: Which = (("r", "raw"), ("r", "anomaly_climatology"), ("ubrmsd", "raw"), ("mse", "raw"))
 # Differences inside these are called equal.
 MARGINS = {"r": 0.01, "ubrmsd": 0.001, "mse": 1e-4}
 COUNTED = ("better", "worse", "equal", "undecided")
@@ -54,13 +58,24 @@ class Pair:
     rival: Floats
     r: Floats
     sensors: Floats | None = None
+    days: Days | None = None
 
     @classmethod
-    def of(cls, ours: Floats, rival: Floats, r: Floats, sensors: Floats | None = None) -> Pair:
-        """Keep the days that all three have; `sensors` are the numbers of successive sensors, (station, time)."""
+    def of(
+        cls, ours: Floats, rival: Floats, r: Floats, sensors: Floats | None = None, days: Days | None = None
+    ) -> Pair:
+        """Keep the days that all three have.
+
+        `sensors` are the numbers of successive sensors, (station, time); `days` is the time axis, daily if not given.
+        """
         common = np.isfinite(ours) & np.isfinite(rival) & np.isfinite(r)
         first, second, third = (np.where(common, one, np.nan) for one in (ours, rival, r))
-        return cls(first, second, third, sensors)
+        return cls(first, second, third, sensors, days)
+
+    @property
+    def compared(self) -> Which:
+        """Metrics and signals of the differences: of months the anomaly is that from the climatology."""
+        return COMPARED if self.days is None or not is_months(self.days) else COMPARED_OF_MONTHS
 
     def seen_by(self, name: str, signal: str) -> Pair:
         """The same pair as a metric of a signal sees it: successive sensors on one level, anomalies."""
@@ -68,7 +83,13 @@ class Pair:
         series = [self.ours, self.rival, self.r]
         if name in CORRELATED or signal != "raw":
             series = [levelled(one, known, self.sensors) for one in series]
-        return Pair(*(one if signal == "raw" else anomaly_35d(one) for one in series))
+        ours, rival, r = (self._signal(one, signal) for one in series)
+        return replace(self, ours=ours, rival=rival, r=r)
+
+    def _signal(self, values: Floats, signal: str) -> Floats:
+        if signal == "anomaly_climatology" and self.days is not None:
+            return anomaly_of_months(values, self.days)[0]
+        return values if signal == "raw" else anomaly_35d(values)
 
 
 @dataclass(frozen=True)
@@ -115,7 +136,9 @@ def joined(parts: Sequence[Differences]) -> Differences:
 
 def differences(pair: Pair, network: Network, model: Interval = "tail_model") -> list[Differences]:
     """All compared metrics of a block of stations."""
-    return [_differences(pair.seen_by(name, signal), metric(name), signal, network, model) for name, signal in COMPARED]
+    return [
+        _differences(pair.seen_by(name, signal), metric(name), signal, network, model) for name, signal in pair.compared
+    ]
 
 
 def rows(
@@ -162,11 +185,12 @@ def _differences(pair: Pair, one: Metric, signal: str, network: Network, model: 
     parts: list[Difference] = []
     sums: list[npt.NDArray[np.float32]] = []
     drawn: list[_Drawn] = []
-    length = _block_days(pair, network) if model == BOOTSTRAP else 0
+    year = DAYS_PER_YEAR if pair.days is None else steps_per_year(pair.days)
+    length = _block_days(pair, network, year) if model == BOOTSTRAP else 0
     smooth: Model = "tail_model" if model == "bootstrap" else model
 
     def block(rows: slice) -> tuple[Difference, _Drawn | None]:
-        ours, rival = Pairing.of(pair.ours[rows], pair.r[rows]), Pairing.of(pair.rival[rows], pair.r[rows])
+        ours, rival = (Pairing.of(one[rows], pair.r[rows], year=year) for one in (pair.ours, pair.rival))
         if model == BOOTSTRAP:
             return _bootstrapped(one, ours, rival, network.seed, length)
         return difference(one, ours, rival, smooth), None
@@ -182,7 +206,7 @@ def _differences(pair: Pair, one: Metric, signal: str, network: Network, model: 
     present = np.stack([matched[mask].any(axis=0) for mask in masks])
     shares = raw / np.maximum(found.n, 1.0)
     influence = shares @ np.concatenate(sums).astype(np.float64)
-    means = Means(influence, raw.sum(axis=1), present, _mean_draws(drawn, raw, found.n) if drawn else None)
+    means = Means(influence, raw.sum(axis=1), present, _mean_draws(drawn, raw, found.n) if drawn else None, year)
     return Differences(one, signal, found, means)
 
 
@@ -195,11 +219,11 @@ class _Drawn:
     influence: Floats
 
 
-def _block_days(pair: Pair, network: Network) -> int:
+def _block_days(pair: Pair, network: Network, year: float) -> int:
     if network.equal_stations:
         return MAP_BLOCK_DAYS
     rows = list(blocks_of(len(pair.r)))
-    return max(block_days(pair.ours, pair.r, rows), block_days(pair.rival, pair.r, rows))
+    return max(block_days(one, pair.r, rows, year) for one in (pair.ours, pair.rival))
 
 
 def _bootstrapped(one: Metric, ours: Pairing, rival: Pairing, seed: int, length: int) -> tuple[Difference, _Drawn]:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from vadose.common import UNREADABLE, InputError, Progress, silent
 from vadose.validation.layout import CELL, COLUMN, ROW, TIME, level_of
+from vadose.validation.months import MONTHLY, months_of, product_months
 from vadose.validation.products import Product
 from vadose.validation.stored import Stored, open_stored
-from vadose.validation.units import contradiction
+from vadose.validation.units import contradiction, steps_in_a_day
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -27,21 +28,22 @@ _BOX = 600
 # Points farther apart than this in a file are read one by one.
 _GAP = 2048
 _SLAB_VALUES = 2**25
-_TIME_UNITS = {"days": 1.0, "hours": 24.0, "minutes": 1440.0, "seconds": 86400.0}
 # Beyond this many days from its reference a time is no date of any record.
 _MOST_DAYS = 1e6
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _LONG_BOUNDS_DAYS = 0.75
+# So many values, each so many days from the next, are those of months.
+_FEWEST_MONTHS, _SHORTEST_MONTH = 6, 28
 
 
 @dataclass(frozen=True)
 class Series:
-    """Daily values of cells, m3 m-3, NaN where missing or not for use.
+    """Daily or monthly values of cells, m3 m-3, NaN where missing or not for use.
 
     Attributes
     ----------
     days
-        Consecutive days, (time,).
+        Consecutive days or months, datetime64[D] or [M], (time,).
     values
         Soil moisture, (cell, time).
     uncertainty
@@ -57,6 +59,20 @@ class Series:
     uncertainty: Floats | None
     flagged: Integers
     filled: Booleans | None = None
+
+    def months(self) -> Series:
+        """Means of months with at least ten days; as filled counts a month of which half of those days are filled.
+
+        Errors of the days of a month are taken as fully dependent, as in our granules.
+        """
+        values = product_months(self.values, self.days)
+        known = np.isfinite(self.values)
+        errors, filled = None, None
+        if self.uncertainty is not None:
+            errors = product_months(np.where(known, self.uncertainty, np.nan), self.days)
+        if self.filled is not None:
+            filled = product_months(np.where(known, self.filled, np.nan), self.days) >= 0.5
+        return Series(months_of(self.days), values, errors, np.zeros_like(self.flagged), filled)
 
 
 def extract(product: Product, rows: Integers, columns: Integers, progress: Progress = silent) -> Series:
@@ -78,7 +94,7 @@ def extract(product: Product, rows: Integers, columns: Integers, progress: Progr
             f"values contradict the units: {why}", where=f"{product.path}, variable {product.variable}",
             next="state the right units in a product card",
         )  # fmt: skip
-    return found
+    return found.months() if product.as_months else found
 
 
 def pieces_of(product: Product, path: Path, windows: Sequence[Window], cells: int) -> list[Piece]:
@@ -91,7 +107,7 @@ def pieces_of(product: Product, path: Path, windows: Sequence[Window], cells: in
 
 
 def file_days(product: Product, path: Path) -> Days:
-    """The days of one file of a product."""
+    """The days or months of one file of a product."""
     try:
         with open_stored(path) as stored:
             return _days(stored, path, product)
@@ -230,10 +246,17 @@ def _missing(stored: npt.NDArray[Any], fill: Any) -> Floats:
 
 
 def _days(file: Stored, path: Path, product: Product) -> Days:
-    """Days of a file from its time coordinate, else from the eight digits in its name.
+    """Days or months of a file from its time coordinate, else from the digits in its name.
 
-    A mean over an interval belongs to the day in which the middle of its time bounds lies, wherever its stamp is.
+    A mean over an interval belongs to the day or month in which the middle of its time bounds lies, wherever its stamp
+    is.
     """
+    if product.step == MONTHLY:
+        return _dated(file, path, product, r"(?<!\d)(\d{4})(\d{2})(?:\d{2})?(?!\d)").astype("datetime64[M]")
+    return _dated(file, path, product, r"(?<!\d)(\d{4})(\d{2})(\d{2})(?!\d)")
+
+
+def _dated(file: Stored, path: Path, product: Product, in_name: str) -> Days:
     name = product.time
     if name and file.has(name):
         units = str(file.attribute(name, "units", "")).strip()
@@ -241,11 +264,12 @@ def _days(file: Stored, path: Path, product: Product) -> Days:
             calendar = str(file.attribute(name, "calendar", "standard"))
             stamps = np.atleast_1d(np.asarray(file.array(name)[...], float))
             return _decoded(_middles(file, product, stamps, units), units, calendar, path)
-    match = re.search(r"(?<!\d)(\d{4})(\d{2})(\d{2})(?!\d)", path.name)
+    match = re.search(in_name, path.name)
     if match is None:
-        raise InputError("no time coordinate and no YYYYMMDD in the file name", where=str(path))
+        asked = "YYYYMM" if product.step == MONTHLY else "YYYYMMDD"
+        raise InputError(f"no time coordinate and no {asked} in the file name", where=str(path))
     try:
-        return np.array([f"{match[1]}-{match[2]}-{match[3]}"], "datetime64[D]")
+        return np.array(["-".join([*match.groups(), "01"][:3])], "datetime64[D]")
     except ValueError as error:
         raise InputError(f"{match[0]} in the file name is no day", where=str(path)) from error
 
@@ -255,7 +279,7 @@ def _middles(file: Stored, product: Product, stamps: npt.NDArray[np.float64], un
     if not bounds or not file.has(bounds) or tuple(file.array(bounds).shape) != (stamps.size, 2):
         return stamps
     pairs = np.asarray(file.array(bounds)[...], float)
-    length = (pairs[:, 1] - pairs[:, 0]) / _per_day(units)
+    length = (pairs[:, 1] - pairs[:, 0]) / steps_in_a_day(units)
     is_mean = "mean" in str(file.attribute(product.variable, "cell_methods", "")).partition("time:")[2]
     if not (is_mean or float(np.median(length)) >= _LONG_BOUNDS_DAYS):
         return stamps
@@ -263,12 +287,8 @@ def _middles(file: Stored, product: Product, stamps: npt.NDArray[np.float64], un
     return np.asarray(pairs.mean(axis=1))
 
 
-def _per_day(units: str) -> float:
-    return _TIME_UNITS.get(units.partition(" since ")[0].strip().lower().rstrip("s") + "s", np.nan)
-
-
 def _decoded(values: npt.NDArray[np.float64], units: str, calendar: str, path: Path) -> Days:
-    since, per_day = units.partition(" since ")[2], _per_day(units)
+    since, per_day = units.partition(" since ")[2], steps_in_a_day(units)
     if not np.isfinite(per_day) or calendar not in _CALENDARS:
         raise InputError(f"time units {units!r} or calendar {calendar!r} are not known", where=str(path))
     try:
@@ -292,12 +312,18 @@ def _joined(product: Product, pieces: Sequence[Piece], cells: int) -> Series:
         day = distinct[counts.argmax()]
         raise InputError(
             f"{day} comes {counts.max()} times", where=str(product.path),
-            why="a product has one value a day here",
+            why=f"a {product.step} product has one value a {'month' if product.step == MONTHLY else 'day'} here",
             next="keep one file a day, or say `day: daily_mean` in a product card: then they are averaged",
+        )  # fmt: skip
+    apart = np.diff(distinct).astype(int)
+    if product.step != MONTHLY and distinct.size >= _FEWEST_MONTHS and apart.min() >= _SHORTEST_MONTH:
+        raise InputError(
+            f"one value a month: {distinct.size} days, none nearer to the next than {apart.min()} days",
+            where=str(product.path), next="say `step: monthly` of the variable in a product card",
         )  # fmt: skip
     days = np.arange(distinct[0], distinct[-1] + 1)
     whole = len(pieces) == 1 and not several and pieces[0].days.size == days.size
-    if whole and (np.diff(pieces[0].days) == np.timedelta64(1, "D")).all():
+    if whole and (np.diff(pieces[0].days).astype(int) == 1).all():
         one = pieces[0]
         return Series(days, one.values, one.uncertainty, one.flagged, one.filled)
     joined = _Sum.of(product, cells, days, several)

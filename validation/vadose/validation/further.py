@@ -20,6 +20,7 @@ from vadose.validation.collocations import Members
 from vadose.validation.facts import FACT_COLUMNS, facts, frame
 from vadose.validation.gates import NetworkTrend
 from vadose.validation.maps import MapComparison
+from vadose.validation.months import is_months
 from vadose.validation.products import Product
 from vadose.validation.relations import IN_SITU, Relation
 from vadose.validation.stability import stability, yearly_trends
@@ -128,7 +129,8 @@ def members_of(suite: Suite, tables: Tables) -> Members | None:
     truth = IN_SITU if tables.kind == "stations" else tables.reference
     if len(names) < 2:
         return None
-    return Members((*names, truth), np.concatenate([matched.values[rows].astype(float), r[None]]), suite.relations)
+    values = np.concatenate([matched.values[rows].astype(float), r[None]])
+    return Members((*names, truth), values, suite.relations, days=tables.days)
 
 
 def _collocate(out: _Collected, suite: Suite, tables: Tables) -> None:
@@ -206,6 +208,9 @@ def _events(out: _Collected, suite: Suite, tables: Tables) -> None:
     """Dry-downs, wet-ups, droughts and memory of every product, and process signs."""
     assert tables.r is not None, "the reference of these series"
     stations = tables.stations["station_id"].to_numpy(str)
+    if is_months(tables.days):
+        out.left_out[tables.reference] = "events are those of days, the product holds months"
+        return
     if len(stations) > eventful.MOST_STATIONS:
         out.left_out[tables.reference] = f"{len(stations)} stations, events are made of {eventful.MOST_STATIONS}"
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from vadose.validation import comparisons
 from vadose.validation.comparisons import Pair
 from vadose.validation.gates import Hidden
 from vadose.validation.matching import Matched, match, read_cells
+from vadose.validation.months import MONTHLY
 from vadose.validation.network import Network
 from vadose.validation.placing import clusters
 from vadose.validation.products import Product, open_product
@@ -31,9 +33,10 @@ def hidden_values(
         return None
     if not references:
         raise InputError("filled values need stations to be judged", where=str(settings.hidden), next="add --stations")
-    products = [_opened(name, settings) for name in (FILLED, HIDDEN)]
+    step = suite.product.step
+    products = [_opened(name, settings, step) for name in (FILLED, HIDDEN)]
     try:
-        products.append(_opened(DCT, settings))
+        products.append(_opened(DCT, settings, step))
     except InputError:
         progress.say(f"no variable {DCT} in {settings.hidden}: filling by DCT-PLS is not compared")
     read = {product.name: read_cells(product, references[:1], progress) for product in products}
@@ -48,11 +51,12 @@ def hidden_values(
     )  # fmt: skip
 
 
-def _opened(name: str, settings: Settings) -> Product:
+def _opened(name: str, settings: Settings, step: str) -> Product:
     try:
-        return open_product(name, f"{settings.hidden}::{name}")
+        found = open_product(name, f"{settings.hidden}::{name}")
     except UsageError as error:
         raise InputError(f"no readable variable {name!r}: {error}", where=str(settings.hidden)) from error
+    return replace(found, as_months=found.step != step and step == MONTHLY)
 
 
 def _ubrmsd(matched: Matched, other: int, network: Network) -> pd.Series[Any]:

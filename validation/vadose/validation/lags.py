@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vadose.statistics import anomaly_35d
+from vadose.statistics import anomaly_35d, anomaly_of_months
 from vadose.statistics.distributions import t_quantile
 from vadose.validation.diagnostics import curve
+from vadose.validation.months import is_months
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -42,10 +43,13 @@ class Lagged:
     anomalies: Floats
 
     @classmethod
-    def of(cls, x: Floats, r: Floats) -> Lagged:
-        """Of a product and the reference, (station, time), NaN = missing; they need not be matched."""
+    def of(cls, x: Floats, r: Floats, days: npt.NDArray[np.datetime64] | None = None) -> Lagged:
+        """Of a product and the reference, (station, time), NaN = missing; they need not be matched.
+
+        Where `days` are months, a lag is one of months.
+        """
         steps = [np.diff(one, axis=1) for one in (x, r)]
-        smooth = [anomaly_35d(one) for one in (x, r)]
+        smooth = [_anomaly(one, days) for one in (x, r)]
         return cls(*(np.asarray(_lagged(*pair, LONGEST, FEWEST_PAIRS)) for pair in (steps, smooth)))
 
     def __add__(self, other: Lagged) -> Lagged:
@@ -64,6 +68,12 @@ class Lagged:
                 frames.append(curve(figure, panel, name, LAGS.astype(float), middle, "1", low, high))
         nothing = np.zeros(0)
         return pd.concat(frames) if frames else curve("lag_increments", panel, name, nothing, nothing, "1")
+
+
+def _anomaly(values: Floats, days: npt.NDArray[np.datetime64] | None) -> Floats:
+    if days is not None and is_months(days):
+        return anomaly_of_months(values, days)[0]
+    return anomaly_35d(values)
 
 
 @dataclass(frozen=True)

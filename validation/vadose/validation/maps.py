@@ -21,6 +21,7 @@ from vadose.validation.diagnostics import WATER, curve
 from vadose.validation.extraction import Series
 from vadose.validation.geometry import EARTH_RADIUS_KM, Geometry
 from vadose.validation.map_sums import Fields, MapSums, Spectrum
+from vadose.validation.months import middles, steps_per_year
 from vadose.validation.products import Product
 from vadose.validation.regridding import Regridder
 from vadose.validation.strata import SEASONS
@@ -137,7 +138,7 @@ class MapComparison:
                     "stratum_kind": "map", "stratum": "all", "signal": "raw", "metric": metric,
                     "coverage": float(known.mean()), "n": int(known.sum()),
                 }  # fmt: skip
-                out.append({**head, "aggregate": "mean", **_mean_over_dates(series)})
+                out.append({**head, "aggregate": "mean", **_mean_over_dates(series, steps_per_year(self.days))})
                 nothing = {"ci_low": np.nan, "ci_high": np.nan, "ci_method": "", "ci_scope": "", "n_eff": np.nan}
                 middle = float(np.median(series[known])) if known.any() else np.nan
                 out.append(
@@ -190,7 +191,7 @@ class MapComparison:
         for metric, values in self.daily().items():
             attributes = {"units": _BETTER_WORDS[metric]}
             data[f"{metric}{end}"] = (("product", time), values.astype(np.float32), attributes)
-        since = (self.days - np.datetime64("1970-01-01")).astype(float) + 0.5
+        since = middles(self.days)
         coords = {
             "product": np.array(self.names, object), "season": np.array(SEASONS, object),
             lat: (lat, self.grid.lat, {"standard_name": "latitude", "units": "degrees_north"}),
@@ -200,14 +201,14 @@ class MapComparison:
         return xr.Dataset(data, coords=coords)
 
 
-def _mean_over_dates(series: Floats) -> dict[str, Any]:
+def _mean_over_dates(series: Floats, year: float) -> dict[str, Any]:
     known = np.isfinite(series)
     nothing = {"ci_low": np.nan, "ci_high": np.nan, "ci_method": "", "ci_scope": "", "n_eff": np.nan}
     if known.sum() < 2:
         value = float(series[known].mean()) if known.any() else np.nan
         return {**nothing, "value": value, "status": "few_samples" if known.any() else "no_overlap"}
     mean = float(series[known].mean())
-    run = tail_model(np.where(known, series - mean, 0.0)[None], Gaps.of(known[None]))
+    run = tail_model(np.where(known, series - mean, 0.0)[None], Gaps.of(known[None], year))
     n_eff = float(run.n_eff[0])
     if not np.isfinite(n_eff) or n_eff < 10:
         return {**nothing, "value": mean, "n_eff": n_eff, "status": "few_effective"}

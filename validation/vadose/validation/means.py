@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vadose.statistics import Bootstrapped, Metric, Pairing, evaluate, metric, on_scale
 from vadose.statistics.aggregates import network_time_error
+from vadose.statistics.longrun import DAYS_PER_YEAR
 from vadose.statistics.resampling import LADDER, rung
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +23,7 @@ MAP_BLOCK_DAYS = 80
 assert MAP_BLOCK_DAYS in LADDER
 
 
-def block_days(x: Floats, r: Floats, rows: Sequence[slice]) -> int:
+def block_days(x: Floats, r: Floats, rows: Sequence[slice], year: float = DAYS_PER_YEAR) -> int:
     """Mean block length in days that the stations of a sample ask for, the longest of all, up the ladder.
 
     Parameters
@@ -31,10 +32,12 @@ def block_days(x: Floats, r: Floats, rows: Sequence[slice]) -> int:
         Product and reference, (station, time).
     rows
         Blocks of stations to look at one after the other.
+    year
+        Steps in a year.
     """
     longest = LADDER[0]
     for one in rows:
-        pairing = Pairing.of(x[one], r[one])
+        pairing = Pairing.of(x[one], r[one], year=year)
         correlated = pairing.influence(metric("r"))
         longest = max(longest, rung(correlated, pairing.gaps), rung(pairing.errors, pairing.gaps))
     return longest
@@ -65,13 +68,13 @@ class Draws:
             self.z_weight + other.z_weight,
         )  # fmt: skip
 
-    def error(self, number: int, weight: float, present: Booleans) -> tuple[float, float]:
+    def error(self, number: int, weight: float, present: Booleans, year: float) -> tuple[float, float]:
         """Standard error of the mean of one class, calibrated by that of its mean z, and the n_eff of that."""
         error = float(np.std(self.metric[number])) / weight
         total = float(self.z_weight[number])
         if total <= 0:
             return error, np.nan
-        tail, n_eff = network_time_error(self.z_influence[number] * (present.sum() / total), present)
+        tail, n_eff = network_time_error(self.z_influence[number] * (present.sum() / total), present, year)
         drawn = float(np.std(self.z[number])) / total
         return error * (max(1.0, tail / drawn) if drawn > 0 and np.isfinite(tail) else 1.0), n_eff
 
@@ -88,18 +91,21 @@ class Means:
         Days on which any station of the class is matched, (class, time).
     draws
         Replicates, where intervals are those of the bootstrap.
+    year
+        Steps in a year: 12 where they are months.
     """
 
     influence: Floats
     weight: Floats
     present: Booleans
     draws: Draws | None = None
+    year: float = DAYS_PER_YEAR
 
     def __add__(self, other: Means) -> Means:
         """Those of both blocks."""
         both = None if self.draws is None or other.draws is None else self.draws + other.draws
         return Means(
-            self.influence + other.influence, self.weight + other.weight, self.present | other.present, both
+            self.influence + other.influence, self.weight + other.weight, self.present | other.present, both, self.year
         )  # fmt: skip
 
     @property
@@ -113,8 +119,8 @@ class Means:
         if total <= 0 or not present.any():
             return np.nan, np.nan
         if self.draws is not None:
-            return self.draws.error(number, total, present)
-        return network_time_error(self.influence[number] * (present.sum() / total), present)
+            return self.draws.error(number, total, present, self.year)
+        return network_time_error(self.influence[number] * (present.sum() / total), present, self.year)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from vadose.common import UsageError, file_sha256
 from vadose.validation.audit import find_ledger
 from vadose.validation.baselines import nowcast_of
 from vadose.validation.cards import Card, load_card
+from vadose.validation.months import MONTHLY, stated
 from vadose.validation.products import Product, open_product
 from vadose.validation.recipes import Recipe, load_recipe
 from vadose.validation.relations import relations
@@ -59,6 +60,7 @@ def open_all(settings: Settings) -> Opened:
     prefer = recipe.target if recipe else None
     opened = {name: open_product(name, path, cards=cards, prefer=prefer) for name, path in settings.every_product}
     ours = opened[settings.product[0]]
+    opened = {name: _in_step_with(ours, product) for name, product in opened.items()}
     ledger = find_ledger(ours.path, settings.models)
     rivals = tuple(opened[name] for name, _ in settings.rivals)
     one = Suite(
@@ -83,6 +85,19 @@ def open_all(settings: Settings) -> Opened:
     }  # fmt: skip
     references = tuple(opened[name] for name, _ in settings.references)
     return Opened(one, references, recipe, identity)
+
+
+def _in_step_with(ours: Product, other: Product) -> Product:
+    """A daily product as months where ours holds months; months beside a daily product are a `UsageError`."""
+    if ours.step == other.step:
+        return other
+    if ours.step == MONTHLY:
+        return replace(other, as_months=True)
+    raise UsageError(
+        f"{other.name} holds months, {ours.name} days",
+        where=str(other.path),
+        next=f"leave {other.name} out, or compare it with the monthly granules of {ours.name}",
+    )
 
 
 def _lost_files(path: Path) -> dict[str, Any]:
@@ -111,6 +126,7 @@ def _described(product: Product) -> dict[str, Any]:
     return {
         "name": product.name, "variable": product.variable, "version": product.version, "doi": product.doi,
         "licence": product.licence, "day_convention": product.day_convention, "depth_class": product.depth_class,
+        "step": product.step, **({"months": stated()} if product.as_months or product.step == MONTHLY else {}),
         "layer_m": [None if not np.isfinite(one) else one for one in product.layer],
         "quality": asdict(product.quality) if product.quality else None,
         "files": len(product.files), "content": _content(product),

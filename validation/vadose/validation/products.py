@@ -22,8 +22,9 @@ from vadose.common import UNREADABLE, InputError, UsageError
 from vadose.validation.cards import Card, CardFlags, CardVariable, card_beside, card_of_release
 from vadose.validation.geometry import AnyGeometry
 from vadose.validation.layout import layout_of
+from vadose.validation.months import DAILY, MONTHLY
 from vadose.validation.stored import is_zarr, plain
-from vadose.validation.units import to_fraction
+from vadose.validation.units import steps_in_a_day, to_fraction
 
 Integers = npt.NDArray[np.int64]
 
@@ -37,6 +38,9 @@ NOT_RECOMMENDED = (
     "outside_domain", "permanent_ice", "frozen_soil", "snow_cover", "radio_frequency_interference", "no_valid_input",
 )  # fmt: skip
 RECOMMENDED_MASK = 399
+_DAY_GRANULE, _MONTH_GRANULE = re.compile(r"-DAILY-\d{8}"), re.compile(r"-MONTHLY-\d{6}(?!\d)")
+# Bounds of a month are so many days apart, and so are stamps of consecutive months.
+_MONTH_DAYS = (27.9, 31.1)
 GAP_FILLED = "gap_filled"
 FROZEN = "frozen_soil"
 
@@ -92,6 +96,10 @@ class Product:
         `utc` (mean of the UTC day), `solar06`, `solar18` or `instant`.
     averaged
         Whether several values of one day make its mean, because a card says that the product is a daily mean.
+    step
+        `daily` or `monthly`: what one value of the files stands for.
+    as_months
+        Whether daily values are averaged to months when they are read, to meet a product of months.
     layer
         Upper and lower bound in m; NaN where the file does not say.
     quality
@@ -118,6 +126,8 @@ class Product:
     fill: tuple[float, ...] = ()
     day_convention: str = "utc"
     averaged: bool = False
+    step: str = DAILY
+    as_months: bool = False
     layer: tuple[float, float] = (float("nan"), float("nan"))
     quality: Quality | None = None
     uncertainty: str | None = None
@@ -214,12 +224,12 @@ def _opened(file: Path, group: str) -> xr.Dataset:
 
 
 def _files(path: Path) -> tuple[Path, ...]:
-    """The files of a product: of a release the daily granules, of a folder all NetCDF and HDF5 files."""
+    """The files of a product: of a release its daily granules, else its monthly ones; of a folder all files."""
     if path.is_file():
         return (path,)
     every = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
-    daily = [one for one in every if re.search(r"-DAILY-\d{8}", one.name)]
-    chosen = daily or every
+    granules = ([one for one in every if pattern.search(one.name)] for pattern in (_DAY_GRANULE, _MONTH_GRANULE))
+    chosen = next((found for found in granules if found), every)
     if not chosen:
         raise InputError("no NetCDF file in the folder", where=str(path), next="vadose build RECIPE")
     return tuple(sorted(chosen, key=lambda one: one.name))
@@ -278,6 +288,7 @@ def _describe(
         gathered=layout.gathered, factor=per * stated.factor * scale,
         offset=per * (stated.factor * shift + stated.offset), fill=(*_fills(attributes), *stated.fill),
         day_convention=_day(dataset, attributes, layout.time, stated.day), averaged=stated.day == "daily_mean",
+        step=stated.step or _step(dataset, layout.time, files[0]),
         layer=layer, quality=_quality(dataset, stated.flags if card else None), uncertainty=_uncertainty(dataset),
         files=files, version=_version(dataset, card),
         days_stored=len(files) * int(dataset.sizes.get(layout.time, 1) if layout.time in values.dims else 1),
@@ -335,6 +346,24 @@ def day_of_text(text: str, stated: str | None = None) -> str:
         if re.search(rf"\b{hour}:00 local (mean )?solar time", text):
             return f"solar{hour}"
     return "utc"
+
+
+def _step(dataset: xr.Dataset, time: str, file: Path) -> str:
+    """`monthly` where the file says so: by its name, its resolution, or by bounds or stamps a month apart."""
+    stated = str(dataset.attrs.get("time_coverage_resolution", ""))
+    if stated in ("P1M", "P1D"):
+        return MONTHLY if stated == "P1M" else DAILY
+    if _MONTH_GRANULE.search(file.name):
+        return MONTHLY
+    if time not in dataset.variables:
+        return DAILY
+    stamps = np.ravel(np.asarray(dataset[time], float))
+    bounds = dataset.variables.get(dataset[time].attrs.get("bounds", ""))
+    apart = np.diff(stamps) if stamps.size > 2 else np.zeros(0)
+    if bounds is not None and bounds.shape == (stamps.size, 2):
+        apart = np.diff(np.asarray(bounds, float), axis=1).ravel()
+    apart = apart / steps_in_a_day(str(dataset[time].attrs.get("units", "")))
+    return MONTHLY if apart.size and ((_MONTH_DAYS[0] < apart) & (apart < _MONTH_DAYS[1])).all() else DAILY
 
 
 def _bits(numbers: Sequence[int]) -> int:

@@ -13,12 +13,16 @@ import xarray as xr
 from vadose.common import InputError, Progress, silent
 from vadose.validation.extraction import extract
 from vadose.validation.geometry import Geometry
+from vadose.validation.months import months_of, product_months, station_months
 from vadose.validation.products import Product
 from vadose.validation.stations import station_days
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 Days = npt.NDArray[np.datetime64]
+
+# Daily series that have a meaning in months.
+_OF_MONTHS = ("standard_error", "sensor_index")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Reference:
     table
         One row per station: at least station_id, key, lat, lon, network, station_name, footprint_kind, land_cover.
     days, values
-        Consecutive days, (time,), and soil moisture in m3 m-3, (station, time).
+        Consecutive days or months, (time,), and soil moisture in m3 m-3, (station, time).
     conventions, utc_offsets
         Day convention and hours from UTC of each station.
     daily
@@ -69,6 +73,31 @@ class Reference:
             daily={name: one[keep] for name, one in self.daily.items()},
             cells=None if self.cells is None else self.cells[keep],
             flat=None if self.flat is None else self.flat[keep],
+        )  # fmt: skip
+
+    def of_months(self) -> Reference:
+        """The same stations in months: means over the days that are not frozen, of three quarters of the month.
+
+        The table says how many days went into means and how many did not. A day of local standard time is at most
+        half a day off that of UTC, which a month does not feel. Of several sensors, a month names the commonest.
+        """
+        frozen = self.daily["frozen"] == 1 if "frozen" in self.daily else np.zeros(self.values.shape, bool)
+        valid = np.isfinite(self.values)
+        means = station_months(np.where(frozen, np.nan, self.values), self.days)
+        months = months_of(self.days)
+        whole = np.isfinite(means)[:, (self.days.astype(months.dtype) - months[0]).astype(int)]
+        counts = {
+            "funnel_days_in_months": valid & ~frozen & whole, "rejected_frozen_days": valid & frozen,
+            "rejected_month_incomplete": valid & ~frozen & ~whole,
+        }  # fmt: skip
+        kept = {name: np.where(valid, self.daily[name], np.nan) for name in _OF_MONTHS if name in self.daily}
+        daily = {name: product_months(series, self.days) for name, series in kept.items()}
+        if "sensor_index" in daily:
+            daily["sensor_index"] = np.round(daily["sensor_index"])
+        return replace(
+            self, table=self.table.assign(**{name: days.sum(axis=1) for name, days in counts.items()}), days=months,
+            values=means, daily=daily,
+            conventions=tuple("utc" if one == "local_standard" else one for one in self.conventions),
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from vadose.validation.evidence import evidence_of
 from vadose.validation.gates import verdict
 from vadose.validation.hidden import hidden_values
 from vadose.validation.maps import MapComparison, compare_maps, window_of
+from vadose.validation.months import MONTHLY
 from vadose.validation.opening import Opened, open_all
 from vadose.validation.products import Product
 from vadose.validation.references import Reference, cell_reference, station_references
@@ -142,7 +143,7 @@ def _station_references(settings: Settings, opened: Opened) -> list[Reference]:
     for path in settings.stations:
         name = STATIONS if len(settings.stations) == 1 else f"{STATIONS}-{path.stem}"
         out += station_references(open_stations(path), opened.suite.product, name, settings.options.sensors)
-    return out
+    return [one.of_months() for one in out] if opened.suite.product.step == MONTHLY else out
 
 
 def _gridded_references(

@@ -19,6 +19,7 @@ from vadose.validation import comparisons, diagnostics, scores
 from vadose.validation.facts import FACT_COLUMNS
 from vadose.validation.further import Further
 from vadose.validation.matching import Matched
+from vadose.validation.months import middles
 from vadose.validation.opening import Opened, version_of
 from vadose.validation.tables import Tables
 
@@ -123,7 +124,7 @@ def _write_matchups(every: Sequence[Matched], path: Path) -> None:
         coords={
             "series": ("series", np.array([*names, "reference"], object)),
             "station": ("station", np.array(ids, object)), "reference": ("station", np.array(references, object)),
-            "time": ("time", (days - np.datetime64("1970-01-01")).astype(float) + 0.5, time),
+            "time": ("time", middles(days), time),
         },
         attrs={"Conventions": "CF-1.11", "title": "match-ups of products and references"},
     )  # fmt: skip

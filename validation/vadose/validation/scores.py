@@ -24,6 +24,7 @@ from vadose.statistics import (
     Pairing,
     anomaly_35d,
     anomaly_climatology,
+    anomaly_of_months,
     bootstrap,
     evaluate,
     metric,
@@ -32,10 +33,11 @@ from vadose.statistics import (
     words,
 )
 from vadose.statistics.intervals import MINIMUM_DAYS, Estimate
-from vadose.statistics.longrun import Model
-from vadose.statistics.status import CODE
+from vadose.statistics.longrun import DAYS_PER_YEAR, Model
+from vadose.statistics.status import CODE, Codes
 from vadose.validation.levels import levelled
 from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, BlockDraws, Draws, Means, block_days
+from vadose.validation.months import is_months, steps_per_year
 from vadose.validation.network import Network
 from vadose.validation.options import Interval
 
@@ -68,6 +70,8 @@ FURTHER: Which = (
 AFTER_SCALING: Which = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"))
 RHO = replace(metric("r"), name="rho")
 CORRELATED = ("r", "rho")
+# What a station without days may say beside that it has none.
+WITHOUT_DAYS = (CODE["few_years"], CODE["not_applicable"])
 # Series are scored in blocks that fit into a processor's cache.
 BLOCK = 64
 
@@ -91,6 +95,16 @@ class Sample:
     status: npt.NDArray[np.str_] | None = None
     days: npt.NDArray[np.datetime64] | None = None
     sensors: Floats | None = None
+
+    @property
+    def in_months(self) -> bool:
+        """Whether the time axis counts months."""
+        return self.days is not None and is_months(self.days)
+
+    @property
+    def year(self) -> float:
+        """Steps in a year."""
+        return DAYS_PER_YEAR if self.days is None else steps_per_year(self.days)
 
     def levelled(self) -> Sample:
         """The same sample with every sensor on the level of its station, for whatever is correlated."""
@@ -150,39 +164,47 @@ def score(
         sample, which = sample.levelled(), tuple(pair for pair in which if pair not in alone)
     for signal in dict.fromkeys(one for _, one in which):
         names = [name for name, of in which if of == signal]
-        x, r, few_years = _signal(sample, signal)
+        x, r, said = _signal(sample, signal)
         metrics = [metric(name) for name in names if name != "rho"]
         if metrics:
-            for scored in _score(x, r, metrics, signal, network, intervals, model):
-                yield scored if few_years is None else _with_few_years(scored, few_years)
+            for scored in _score(x, r, metrics, signal, network, intervals, model, sample.year):
+                yield _saying(scored, said)
         if "rho" in names:
             matched = np.isfinite(x) & np.isfinite(r)
             a, b = (np.asarray(ranks(np.where(matched, one, np.nan)), np.float64) for one in (x, r))
-            yield from _score(a, b, [RHO], signal, network, intervals, model)
+            yield from _score(a, b, [RHO], signal, network, intervals, model, sample.year)
 
 
-def _signal(sample: Sample, signal: str) -> tuple[Floats, Floats, npt.NDArray[np.bool_] | None]:
-    """Product and reference as the signal sees them, and stations with too few years where it asks for years."""
+def _signal(sample: Sample, signal: str) -> tuple[Floats, Floats, Codes]:
+    """Product and reference as the signal sees them, and why stations have none, `ok` where they may, (station,)."""
+    said = np.full(len(sample.x), CODE["ok"], np.int8)
     if signal == "raw":
-        return sample.x, sample.r, None
+        return sample.x, sample.r, said
     matched = np.isfinite(sample.x) & np.isfinite(sample.r)
     out = np.full((2, *matched.shape), np.nan)
-    few_years = np.zeros(len(matched), bool)
+    if signal == "anomaly_35d" and sample.in_months:
+        return out[0], out[1], np.full_like(said, CODE["not_applicable"])
     for start in range(0, len(matched), BLOCK):
         rows = slice(start, start + BLOCK)
         for position, one in enumerate((sample.x, sample.r)):
-            values = np.where(matched[rows], one[rows], np.nan)
-            if signal == "anomaly_35d":
-                out[position, rows] = anomaly_35d(values)
-                continue
-            assert sample.days is not None, "days of the time axis"
-            out[position, rows], status = anomaly_climatology(values, sample.days)
-            few_years[rows] = (status == CODE["few_years"]) & matched[rows].any(axis=-1)
-    return out[0], out[1], few_years if signal == "anomaly_climatology" else None
+            out[position, rows], status = _anomaly(np.where(matched[rows], one[rows], np.nan), signal, sample)
+            said[rows] = np.where(matched[rows].any(axis=-1), status, CODE["ok"])
+    return out[0], out[1], said
 
 
-def _with_few_years(scored: Scored, few_years: npt.NDArray[np.bool_]) -> Scored:
-    status = np.where(few_years, CODE["few_years"], scored.estimate.status).astype(np.int8)
+def _anomaly(values: Floats, signal: str, sample: Sample) -> tuple[Floats, Codes | int]:
+    """Anomaly of one series of a sample on its matched days, and its status."""
+    if signal == "anomaly_35d":
+        return anomaly_35d(values), CODE["ok"]
+    assert sample.days is not None, "days of the time axis"
+    return (anomaly_of_months if sample.in_months else anomaly_climatology)(values, sample.days)
+
+
+def _saying(scored: Scored, said: Codes) -> Scored:
+    """The same with what the signal says of stations that it cannot be made for."""
+    if (said == CODE["ok"]).all():
+        return scored
+    status = np.where(said == CODE["ok"], scored.estimate.status, said).astype(np.int8)
     return replace(scored, estimate=replace(scored.estimate, status=status))
 
 
@@ -191,8 +213,9 @@ def _values(one: Metric, m: Moments) -> Floats:
 
 
 def _score(
-    x: Floats, r: Floats, metrics: list[Metric], signal: str, network: Network, intervals: bool, model: Interval
-) -> Iterator[Scored]:
+    x: Floats, r: Floats, metrics: list[Metric], signal: str, network: Network, intervals: bool, model: Interval,
+    year: float,
+) -> Iterator[Scored]:  # fmt: skip
     m = moments(x, r)
     values = {one.name: _values(one, m) for one in metrics}
     masks = [np.ones(len(x), bool), *(members for *_, members in network.groups)]
@@ -206,11 +229,11 @@ def _score(
     matched = np.isfinite(x) & np.isfinite(r)
     present = np.stack([matched[mask].any(axis=0) for mask in masks])
     estimates: dict[str, list[Estimate]] = {name: [] for name in values}
-    length = _block_days(x, r, network) if model == BOOTSTRAP else 0
+    length = _block_days(x, r, network, year) if model == BOOTSTRAP else 0
     smooth: Model = "tail_model" if model == "bootstrap" else model
 
     def drawn(rows: slice) -> list[tuple[Estimate | None, Floats | Draws | None]]:
-        pairing = Pairing.of(x[rows], r[rows], m.rows(rows))
+        pairing = Pairing.of(x[rows], r[rows], m.rows(rows), year)
         found = BlockDraws(bootstrap(pairing, metrics, seed=network.seed, mean_length=length), pairing)
         return [
             (found.drawn.estimates[one.name], found.sums(one, weights[one.name][:, rows], z_weights[:, rows]))
@@ -218,7 +241,7 @@ def _score(
         ]
 
     def block(rows: slice) -> list[tuple[Estimate | None, Floats | Draws | None]]:
-        pairing = Pairing.of(x[rows], r[rows], m.rows(rows))
+        pairing = Pairing.of(x[rows], r[rows], m.rows(rows), year)
         found: list[tuple[Estimate | None, Floats | Draws | None]] = []
         for one in metrics:
             if one.scale is None:
@@ -241,13 +264,13 @@ def _score(
     for one in metrics:
         kept = estimates[one.name]
         whole = _concatenated(kept) if kept else _bare(m, values[one.name])
-        means = Means(influence[one.name], weights[one.name].sum(axis=1), present, draws.get(one.name))
+        means = Means(influence[one.name], weights[one.name].sum(axis=1), present, draws.get(one.name), year)
         yield Scored(one, signal, whole, means, m)
 
 
-def _block_days(x: Floats, r: Floats, network: Network) -> int:
+def _block_days(x: Floats, r: Floats, network: Network, year: float) -> int:
     """Mean length of the blocks that are drawn: as the stations ask, on maps one length for all."""
-    return MAP_BLOCK_DAYS if network.equal_stations else block_days(x, r, list(blocks_of(len(x))))
+    return MAP_BLOCK_DAYS if network.equal_stations else block_days(x, r, list(blocks_of(len(x))), year)
 
 
 def _concatenated(parts: list[Estimate]) -> Estimate:
@@ -276,7 +299,7 @@ def station_rows(sample: Sample, scored: Scored, model: str = "tail_model") -> p
     """One row for each station."""
     found = scored.estimate
     status = words(found.status).astype(object)
-    status[(found.n == 0) & (found.status != CODE["few_years"])] = "no_overlap"
+    status[(found.n == 0) & ~np.isin(found.status, WITHOUT_DAYS)] = "no_overlap"
     if sample.status is not None:
         said = sample.status != ""
         status[said] = sample.status[said]

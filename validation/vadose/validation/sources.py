@@ -116,6 +116,7 @@ def _save(file: Path, found: CellSeries) -> None:
     arrays = {
         "cells": found.cells,
         "days": series.days.astype(np.int64),
+        "unit": np.array(np.datetime_data(series.days.dtype)[0]),
         "values": series.values,
         "flagged": series.flagged,
     }
@@ -127,7 +128,7 @@ def _save(file: Path, found: CellSeries) -> None:
 
 def _loaded(file: Path) -> CellSeries:
     with np.load(file, allow_pickle=False) as arrays:
-        days = arrays["days"].astype("datetime64[D]")
+        days = arrays["days"].astype(f"datetime64[{arrays['unit']}]")
         optional = [arrays.get(name) for name in ("uncertainty", "filled")]
         series = Series(days, arrays["values"], optional[0], arrays["flagged"], optional[1])
         return CellSeries(arrays["cells"], series)
@@ -176,6 +177,7 @@ class CellSource:
     values: npt.NDArray[np.float32]
     uncertainty: npt.NDArray[np.float32] | None
     filled: npt.NDArray[np.bool_] | None
+    as_months: bool = False
 
     def take(self, cells: Integers) -> Series:
         """Series of some cells; NaN for those that the product does not store."""
@@ -187,7 +189,8 @@ class CellSource:
             None if one is None else np.ascontiguousarray(one[:, at].T) for one in (self.uncertainty, self.filled)
         ]
         flagged = np.zeros(cells.size, np.int64)
-        return Series(self.days, values, fields[0], flagged, fields[1])  # type: ignore[arg-type]
+        series = Series(self.days, values, fields[0], flagged, fields[1])  # type: ignore[arg-type]
+        return series.months() if self.as_months else series
 
 
 def spill(product: Product, folder: Path, progress: Progress = silent) -> CellSource:
@@ -212,6 +215,7 @@ def spill(product: Product, folder: Path, progress: Progress = silent) -> CellSo
         cells, days, field("values", "f4", np.nan),
         field("uncertainty", "f4", np.nan) if product.uncertainty else None,
         field("filled", "?", 0).view(bool) if product.quality is not None and product.quality.gap else None,
+        product.as_months,
     )  # fmt: skip
     write_json(state, {"done": done})
     columns = product.geometry.shape[1]

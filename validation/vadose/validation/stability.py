@@ -12,6 +12,7 @@ import pandas as pd
 
 from vadose.statistics import Moments, evaluate, metric, words
 from vadose.statistics.trends import (
+    FEWEST_DAYS_IN_MONTH,
     LIMIT,
     Trend,
     monthly_means,
@@ -23,6 +24,7 @@ from vadose.statistics.trends import (
 from vadose.validation.diagnostics import WATER, curve
 from vadose.validation.facts import facts
 from vadose.validation.gates import NetworkTrend
+from vadose.validation.months import is_months
 from vadose.validation.network import Network
 from vadose.validation.strata import DayStrata, class_moments
 
@@ -32,6 +34,7 @@ Days = npt.NDArray[np.datetime64]
 SUBSET = "stability"
 SIGNIFICANCE = 0.05
 FEWEST_DAYS_IN_YEAR = 60
+FEWEST_MONTHS_IN_YEAR = 10
 # A break is charged to the product where this many clusters show one in the same quarter.
 CLUSTERS_OF_A_BREAK = 3
 # Above this many stations, breaks are looked for in the means of networks only.
@@ -62,7 +65,7 @@ def stability(
     difference
         Product minus reference, (station, time), m3 m-3, NaN = unmatched.
     days
-        Consecutive days, (time,).
+        Consecutive days or months, (time,).
     network, networks
         Clusters of the stations, and the name of each station's network, (station,).
     head
@@ -78,7 +81,7 @@ def stability(
     limit
         Slope per decade up to which the product counts as stable.
     """
-    means, months = monthly_means(difference, days)
+    means, months = monthly_means(difference, days, 1 if is_months(days) else FEWEST_DAYS_IN_MONTH)
     monthly = without_month_climatology(means, months)
     single = trend(monthly, limit=limit)
     labels, grouped, sizes = _by_network(monthly, network, networks)
@@ -174,7 +177,7 @@ def _breaks(
 
 def _steps(difference: Floats, days: Days, change: str, label: str, stations: npt.NDArray[np.str_]) -> pd.DataFrame:
     """Difference of means after and before a declared change."""
-    position = int((np.datetime64(change, "D") - days[0]).astype(int))
+    position = int((np.datetime64(change).astype(days.dtype) - days[0]).astype(int))
     if not 0 < position < days.size:
         return facts("declared_changes", {})
     found = step_at(difference, position)
@@ -208,9 +211,10 @@ def yearly_trends(x: Floats, r: Floats, days: Days, network: Network, head: Mapp
         return pd.DataFrame()
     kind = DayStrata("year", tuple(map(str, distinct)), labels.astype(np.int8)[None])
     m: Moments = class_moments(x, r, kind)
+    fewest = FEWEST_MONTHS_IN_YEAR if is_months(days) else FEWEST_DAYS_IN_YEAR
     frames = []
     for name in _YEARLY:
-        value = np.where(m.n >= FEWEST_DAYS_IN_YEAR, evaluate(metric(name), m), np.nan)
+        value = np.where(m.n >= fewest, evaluate(metric(name), m), np.nan)
         clusters = np.unique(network.clusters)
         mean = _mean(np.stack([_mean(value[network.clusters == one]) for one in clusters]))
         found = trend(mean[None], steps_per_decade=10.0)

@@ -23,6 +23,7 @@ HALVES = ("wet_half", "dry_half")
 DAY_TYPES = ("rain", "dry_down", "freeze_margin", "other")
 GAPS = ("observed", "gap_1_3", "gap_4_15", "gap_16_60", "gap_over_60")
 GAP_ENDS = (3, 15, 60)
+GAP_MONTHS = ("observed", "gap")
 DECILES = tuple(f"decile_{number:02d}" for number in range(1, 11))
 WET = ("wet", "not_wet")
 WET_LIMIT = 0.4
@@ -141,8 +142,13 @@ def day_types(reference: Floats, precipitation: Floats | None, frozen: Floats | 
     return out
 
 
-def gap_strata(filled: Booleans, values: Floats) -> DayStrata:
-    """Observed days, and gap-filled ones by the length of their gap, in a product's own flag."""
+def gap_strata(filled: Booleans, values: Floats, *, months: bool = False) -> DayStrata:
+    """Observed days, and gap-filled ones by the length of their gap, in a product's own flag.
+
+    Months are one or the other: a month is as long as most gaps.
+    """
+    if months:
+        return DayStrata("gap", GAP_MONTHS, np.where(np.isfinite(values), filled, NONE).astype(np.int8))
     labels = np.zeros(filled.shape, np.int8)
     length = gap_lengths(filled)
     for position, end in enumerate((0, *GAP_ENDS)):

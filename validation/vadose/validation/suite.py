@@ -176,7 +176,8 @@ def _collocated(suite: Suite, block: Block) -> Block:
     names = (*(block.matched.names[row] for row in rows), IN_SITU)
     values = np.concatenate([block.matched.values[rows].astype(float), block.reference_of(block.split)[None]])
     natures = {product.name: nature(product.card) for product in suite.products}
-    members, model = Members(names, values, suite.relations, natures), suite.options.model
+    members = Members(names, values, suite.relations, natures, block.matched.reference.days)
+    model = suite.options.model
     classes = station_classes(members, model)
     if classes is not None:
         found = [(REPRESENTATIVENESS, word, classes == word) for word in sorted(set(classes.tolist()) - {UNKNOWN})]

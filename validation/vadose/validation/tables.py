@@ -134,14 +134,15 @@ def over_all(case_keys: Mapping[str, str], **columns: Any) -> dict[str, Any]:
 
 
 def _shift_rows(shifts: Mapping[str, Shift], found: Scores, block: Block) -> pd.DataFrame:
-    """`lag_days` of every product: by how many days it is late."""
+    """`lag_days` or `lag_months` of every product: by how much it is late."""
+    metric = "lag_months" if block.in_months else "lag_days"
     keys = {sample.keys["product"]: sample.keys for sample in found.samples.values()}
     rows = []
     for name, one in shifts.items():
         ends = {"ci_low": one.ci_low, "ci_high": one.ci_high}
         rows.append(over_all(
             {**keys[name], "subset": blocks.OWN + block.subset_label, "split": block.split},
-            aggregate="mean_z", stratum_kind="lag", metric="lag_days", value=one.days, **ends, n=one.stations,
+            aggregate="mean_z", stratum_kind="lag", metric=metric, value=one.days, **ends, n=one.stations,
             status=one.status, ci_method="jackknife" if np.isfinite(one.ci_low) else "",
             ci_scope="time_space" if np.isfinite(one.ci_low) else "", scaling="none",
         ))  # fmt: skip

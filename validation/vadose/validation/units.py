@@ -15,6 +15,7 @@ FRACTION_UNITS = frozenset(
 PERCENT_UNITS = frozenset(("percent", "%"))
 WATER_UNITS = frozenset(("kg m-2", "kg/m2", "kg/m^2", "kg m**-2", "kg m^-2", "mm"))
 WATER_KG_PER_M3 = 1000.0
+_TIME_UNITS = {"days": 1.0, "hours": 24.0, "minutes": 1440.0, "seconds": 86400.0}
 
 
 def to_fraction(
@@ -71,3 +72,8 @@ def contradiction(values: Any, low: float = -0.05, high: float = 1.0) -> str:
     if outside <= 0.5:
         return ""
     return f"{outside:.0%} of them lie outside 0..1 m3 m-3, median {np.median(finite):g}"
+
+
+def steps_in_a_day(units: str) -> float:
+    """Units of a time coordinate, such as `hours since 1970-01-01`, in a day; NaN for units that are not known."""
+    return _TIME_UNITS.get(units.partition(" since ")[0].strip().lower().rstrip("s") + "s", np.nan)
