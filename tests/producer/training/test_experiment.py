@@ -186,10 +186,27 @@ def test_calibrated_intervals_cover_what_raw_ones_do_not() -> None:
     raw, calibrated = (
         intervals(np.zeros((100, 400)), observed, deviation, block, codes, calibrated=flag) for flag in (False, True)
     )
-    assert raw.coverage() < 0.65
-    assert 0.89 < calibrated.coverage() < 0.92
-    assert calibrated.coverage(calibrated.codes == 1) > 0.88
+    assert raw.coverage().value < 0.65
+    assert 0.89 < calibrated.coverage().value < 0.92
+    assert calibrated.coverage(calibrated.codes == 1).value > 0.88
     assert calibrated.width() > raw.width()
+
+
+@pytest.mark.parametrize(("shared", "wider"), [("nothing", 1.0), ("blocks", 7.0), ("days", 5.0)])
+def test_interval_of_a_coverage_knows_what_blocks_and_days_share(shared: str, wider: float) -> None:
+    generator = np.random.default_rng(1)
+    error = {"nothing": generator.normal(size=(100, 400)),
+             "blocks": np.repeat(generator.normal(size=(20, 1)), 5, axis=0) * np.ones((100, 400)),
+             "days": np.repeat(generator.normal(size=(1, 40)), 10, axis=1) * np.ones((100, 400))}[shared]  # fmt: skip
+    codes, block = np.zeros(100, np.int64), np.arange(100) // 5
+    found = intervals(error, np.zeros(error.shape), np.ones(error.shape), block, codes, calibrated=False).coverage()
+    expected = (np.abs(error) <= 1.645).mean()
+    assert found.value == pytest.approx(expected, abs=1e-3)
+    assert (found.n, found.clusters) == (40_000, 20)
+    alone = 2.0 * 1.96 * np.sqrt(expected * (1.0 - expected) / 40_000)
+    width = found.ci_high - found.ci_low
+    assert width > wider * alone
+    assert width < 2.0 * alone if shared == "nothing" else width < 1.0
 
 
 def test_variants_of_recipes_take_part_under_names_of_their_own(worlds, rainy_cube: Cube, tmp_path: Path) -> None:

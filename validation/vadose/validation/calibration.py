@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
 
-from vadose.statistics.aggregates import network_time_error
-from vadose.statistics.distributions import t_quantile
 from vadose.statistics.longrun import DAYS_PER_YEAR
+from vadose.statistics.shares import share
 from vadose.validation.diagnostics import WATER, curve
 
 Floats = npt.NDArray[np.float64]
@@ -113,20 +112,9 @@ class Stated:
 
     def hits(self, level: int) -> Hits:
         """Coverage of one level: the larger of two errors, of the days that stations share and between clusters."""
-        total = float(self.daily.sum())
-        if total == 0:
-            return Hits(self.name, np.nan, np.nan, np.nan, 0.0, 0, 0, LEVELS[level][0])
-        share = float(self.inside[level].sum() / total)
-        present = self.daily > 0
-        influence = (self.inside[level] - share * self.daily) * present.sum() / total
-        error, n_eff = network_time_error(influence, present, self.year)
-        between = float(np.sqrt(((self.inside_cluster[level] - share * self.of_cluster) ** 2).sum())) / total
-        error = max(error if np.isfinite(error) else 0.0, between)
-        count = int((self.of_cluster > 0).sum())
-        dof = max(min(n_eff if np.isfinite(n_eff) else 3.0, count) - 1.0, 2.0)
-        half = float(t_quantile(0.95, dof)) * error
-        low, high = max(share - half, 0.0), min(share + half, 1.0)
-        return Hits(self.name, share, low, high, n_eff, count, int(total), LEVELS[level][0])
+        found = share(self.inside[level], self.daily, self.inside_cluster[level], self.of_cluster, self.year)
+        return Hits(self.name, found.value, found.ci_low, found.ci_high, found.n_eff, found.clusters, found.n,
+                    LEVELS[level][0])  # fmt: skip
 
 
 def _crps(z: Floats, sigma: Floats) -> Floats:

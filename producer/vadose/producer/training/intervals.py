@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from vadose.producer.training.splits import FOLDS
 from vadose.producer.uncertainty import BLOCK_DAYS, HALF_WIDTH, calibrate
+from vadose.statistics.shares import Share, share
 
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -16,21 +17,34 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Intervals:
-    """Values with a prediction: error over deviation, deviation, the factor of the interval, and class, (value,)."""
+    """Values with a prediction: error over deviation, deviation, the factor of the interval, class, day and block.
+
+    All are (value,).
+    """
 
     score: Doubles
     deviation: Doubles
     factor: Doubles
     codes: Integers
+    day: Integers
+    block: Integers
 
-    def coverage(self, chosen: npt.NDArray[np.bool_] | slice = slice(None)) -> float:
-        """Share of values inside their interval."""
-        inside = (self.score <= self.factor)[chosen]
-        return float(inside.mean()) if inside.size else float("nan")
+    def coverage(self, chosen: npt.NDArray[np.bool_] | slice = slice(None)) -> Share:
+        """Share of values inside their interval; blocks are the clusters of its own interval."""
+        inside = (self.score <= self.factor)[chosen].astype(np.float64)
+        day, block = self.day[chosen], self.block[chosen]
+        if not inside.size:
+            return Share(np.nan, np.nan, np.nan, 0, 0.0, 0)
+        return share(*_counted(day - int(day.min()), inside), *_counted(block, inside))
 
     def width(self) -> float:
         """Mean width, m3 m-3."""
         return float((2.0 * self.factor * self.deviation).mean()) if self.score.size else float("nan")
+
+
+def _counted(place: Integers, inside: Doubles) -> tuple[Doubles, Doubles]:
+    """Number of hits and of values at each place."""
+    return np.bincount(place, inside).astype(np.float64), np.bincount(place).astype(np.float64)
 
 
 def intervals(predicted: Doubles, observed: Doubles, deviation: Doubles, block: Integers, codes: Integers,
@@ -54,4 +68,4 @@ def intervals(predicted: Doubles, observed: Doubles, deviation: Doubles, block: 
                 found = calibrate(score[other], piece[other], codes[cell][other], "class")
                 known = np.array([found.classes.get(int(code), found.overall) for code in codes[cell][mine]])
                 factor[mine] = known
-    return Intervals(score, spread, factor, codes[cell])
+    return Intervals(score, spread, factor, codes[cell], day, block[cell])

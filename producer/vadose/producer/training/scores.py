@@ -19,6 +19,7 @@ from vadose.producer.training.intervals import intervals
 from vadose.producer.training.splits import blocks, make_folds
 from vadose.statistics import anomaly_35d, evaluate, metric, moments
 from vadose.statistics.aggregates import resampled_weights, spread
+from vadose.statistics.shares import Share
 
 Mask = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
@@ -217,14 +218,21 @@ def _interval_rows(truth: Truth, subset: str, chosen: Mask, series: Series) -> I
     for scaling in ("none", "block_conformal"):
         calibrated = scaling != "none"
         found = intervals(predicted, observed, deviation, block, cover, calibrated=calibrated)
+        everywhere = _coverage_row(subset, found.coverage())
         status = "ok" if found.score.size else "no_data"
-        figures = {"interval_coverage_90": found.coverage(), "interval_width_90": found.width()}
-        for name, value in figures.items():
-            yield {**_row(subset, "pooled", name, value, n=found.score.size, status=status), "scaling": scaling}
+        width = _row(subset, "pooled", "interval_width_90", found.width(), n=found.score.size, status=status)
+        yield from ({**row, "scaling": scaling} for row in (everywhere, width))
         for code in np.unique(found.codes) if calibrated else ():
-            same = found.codes == code
-            row = _row(subset, "pooled", "interval_coverage_90", found.coverage(same), n=int(same.sum()))
+            row = _coverage_row(subset, found.coverage(found.codes == code))
             yield {**row, "scaling": scaling, "stratum_kind": "land_cover", "stratum": str(code)}
+
+
+def _coverage_row(subset: str, found: Share) -> dict[str, Any]:
+    """Coverage of 90 % intervals with its own interval, which holds what days and blocks share."""
+    known = np.isfinite(found.value)
+    row = _row(subset, "pooled", "interval_coverage_90", found.value, low=found.ci_low, high=found.ci_high, n=found.n,
+               status="ok" if known else "no_data", method="tail_model", scope="time_space")  # fmt: skip
+    return {**row, "n_eff": found.n_eff if known else float("nan")}
 
 
 def _row(
