@@ -190,9 +190,10 @@ class FlagRule(_Strict):
 
 
 class BuildSection(_Strict):
-    """How predictions become granules."""
+    """How predictions become granules; with `cube` a release also holds them as a rechunked cube."""
 
     writer: Literal["zlib-ng", "netcdf4"] = "zlib-ng"
+    cube: bool = False
     slab_days: int = pydantic.Field(default=1830, ge=1)
     minimum: float = 0.02
     maximum: float = 0.6

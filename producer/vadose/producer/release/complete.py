@@ -20,6 +20,7 @@ from vadose.producer.release.folder import MANIFEST, Folder
 from vadose.producer.release.gate import Result, gate, write_gate
 from vadose.producer.release.manifest import environment_lock, make_manifest, previous_version, write_manifest
 from vadose.producer.release.quicklook import quicklooks
+from vadose.producer.release.rechunked import update_cube
 from vadose.producer.release.references import write_years
 from vadose.producer.release.stac import stac
 from vadose.producer.release.survey import Surveyed, survey
@@ -148,6 +149,8 @@ def write_side_files(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed
     progress.say("references")
     for name, text in write_years(folder.path, [item.path for item in surveyed]).items():
         folder.put(name, text)
+    contents = {item.path: str(item.entry["content_sha256"]) for item in surveyed}
+    update_cube(recipe, folder, contents, Folder(folder.root / f"v{previous}") if previous else None, progress)
     made = list(quicklooks(surveyed))
     for name, image in progress.track(made, "quicklooks"):
         folder.put(name, image)

@@ -77,6 +77,7 @@ def gate(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed]) -> list[R
         Result("listed_files", list(listed_files(folder, manifest))),
         Result("previous_version", list(previous_files(folder, manifest))),
         Result("references", list(references(folder, manifest))),
+        Result("cube", list(cube(folder, recipe, manifest))),
         Result("waivers_in_force", list(expired_waivers(recipe))),
     ]
     waivers = {waiver.check: waiver.reason for waiver in recipe.waivers}
@@ -240,6 +241,16 @@ def references(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
 
     granules = [entry["path"] for entry in manifest["files"] if entry["role"] == "granule"]
     yield from compare(folder.path, granules)
+
+
+def cube(folder: Folder, recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The cube, where the recipe asks for one, equals the granules in type, attribute and value."""
+    from vadose.producer.release.rechunked import Plan, compare
+
+    if recipe.build.cube:
+        listed = (entry for entry in manifest["files"] if entry["role"] == "granule")
+        published = {entry["path"]: entry["content_sha256"] for entry in listed if entry["status"] == "published"}
+        yield from compare(Plan(folder, recipe, published))
 
 
 def expired_waivers(recipe: Recipe) -> Iterator[str]:

@@ -1,0 +1,203 @@
+"""The rechunked cube: what xarray reads from it and from the granules, versions that append, kills, planted faults."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from vadose.cli.main import run
+from vadose.common import GateError, silent
+from vadose.producer.build import build
+from vadose.producer.granules.reading import read_granule
+from vadose.producer.release import rechunked
+from vadose.producer.release.complete import repeat_gate
+from vadose.producer.release.differences import granule_paths
+from vadose.producer.release.folder import Folder
+from vadose.producer.release.publish import publish
+from vadose.producer.release.rechunked import Plan, compare, write_cube
+
+DAYS = ("2016-01-01", "2016-01-20")
+LONGER = ("2016-01-01", "2016-01-30")
+
+
+def plan_of(version, recipe):
+    paths = granule_paths(Folder(version))
+    return Plan(Folder(version), recipe, {path: read_granule(version / path).content_sha256 for path in paths})
+
+
+def shards(version):
+    """Files of the shards of the fields, by their place in the store."""
+    cube = version / "cube" / "daily.zarr"
+    return {str(path.relative_to(cube)): path for path in cube.glob("*/c/*/*/*") if path.is_file()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_blocks():
+    # Blocks of a week and chunks of seven cells: several of each in the small world.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rechunked, "CHUNK", (7, 7, 7))
+        patch.setattr(rechunked, "SHARD_CELLS", 14)
+        yield
+
+
+@pytest.fixture(scope="module")
+def workspace(worlds, tools, tmp_path_factory):
+    """A published version with a cube, and the granules of the next one: the same and ten days more."""
+    folder = tmp_path_factory.mktemp("cubes")
+    recipe, version, result = tools.make(worlds, folder, product__days=DAYS, build__cube=True)
+    assert result.passed, [item for item in result.results if not item.passed]
+    publish(Folder(version), silent)
+    _, cube, model, models = worlds.small_world(folder / "longer", product__days=LONGER)
+    longer = worlds.small_recipe(product__days=LONGER, product__version="1.1.0", build__cube=True)
+    days = np.arange("2016-01-21", "2016-01-31", dtype="datetime64[D]")
+    following = version.with_name("v1.1.0")
+    build(longer, cube, model, models, following, 10**9, silent, days)
+    for path in granule_paths(Folder(version)):
+        os.link(version / path, following / path)
+    assert write_cube(plan_of(following, longer), Folder(version), silent) == 3
+    return (recipe, version), (longer, following)
+
+
+@pytest.fixture
+def copied(workspace, tmp_path):
+    """The first version in a copy that a test may change."""
+    recipe, version = workspace[0]
+    copy = shutil.copytree(version, tmp_path / "demosmall-0p25deg" / "v1.0.0")
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return recipe, copy
+
+
+def test_xarray_reads_from_the_cube_what_it_reads_from_the_granules(workspace):
+    for recipe, version in workspace:
+        paths = [version / path for path in granule_paths(Folder(version))]
+        with xr.open_mfdataset(paths, data_vars="minimal", coords="minimal", compat="equals", join="exact") as days:
+            cube = xr.open_zarr(version / "cube" / "daily.zarr")
+            xr.testing.assert_equal(cube, days)
+            assert set(cube.variables) == set(days.variables)
+            for name in cube.variables:
+                assert cube[name].attrs.keys() == days[name].attrs.keys()
+                assert all(np.array_equal(value, days[name].attrs[key]) for key, value in cube[name].attrs.items())
+                assert cube[name].dtype == days[name].dtype
+        assert cube.flag.dtype == np.int16
+        assert recipe.build.cube
+
+
+def test_attributes_are_those_of_a_granule_but_for_those_of_the_whole_record(workspace):
+    _, version = workspace[1]
+    granule = read_granule(version / granule_paths(Folder(version))[-1])
+    found = dict(zarr.open_group(version / "cube" / "daily.zarr", mode="r").attrs)
+    own = {"id", "tracking_id", "time_coverage_start", "product_version", "vadose_blocks"}
+    theirs = {key: value for key, value in granule.attributes.items() if key not in own}
+    assert {key: found.get(key) for key in theirs} == theirs
+    assert set(found) - set(theirs) == own - {"tracking_id"}
+    assert (found["time_coverage_start"], found["time_coverage_end"]) == (
+        "2016-01-01T00:00:00Z",
+        "2016-01-31T00:00:00Z",
+    )
+    assert found["product_version"] == "1.1.0"
+
+
+def test_a_version_with_more_days_links_whole_blocks_and_makes_the_rest(workspace):
+    (_, old), (recipe, new) = workspace
+    before, after = shards(old), shards(new)
+    same = {name for name in before if after[name].stat().st_ino == before[name].stat().st_ino}
+    # Twenty days are two whole weeks and a part, thirty are five blocks.
+    assert {name.split("/")[2] for name in same} == {"0", "1"}
+    assert same == {name for name in before if name.split("/")[2] in "01"}
+    assert {name.split("/")[2] for name in after} == set("01234")
+    assert list(compare(plan_of(new, recipe))) == []
+
+
+def test_a_published_cube_is_not_made_again_and_not_changed(workspace):
+    recipe, version = workspace[0]
+    assert write_cube(plan_of(version, recipe), None, silent) == 0
+    other = Plan(Folder(version), recipe, dict(list(plan_of(version, recipe).contents.items())[1:]))
+    with pytest.raises(GateError, match="would change in the published version"):
+        write_cube(other, None, silent)
+
+
+def test_a_stop_in_the_middle_leaves_no_cube_and_the_next_run_goes_on(copied, monkeypatch):
+    recipe, version = copied
+    expected = {name: path.read_bytes() for name, path in shards(version).items()}
+    shutil.rmtree(version / "cube")
+    written = []
+
+    def stops(folder, paths, group, names, number):
+        if number == 2 and len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(number)
+        real(folder, paths, group, names, number)
+
+    real = rechunked._write_block
+    monkeypatch.setattr(rechunked, "_write_block", stops)
+    with pytest.raises(KeyboardInterrupt):
+        write_cube(plan_of(version, recipe), None, silent)
+    assert not (version / "cube" / "daily.zarr").exists()
+    assert [name for name in Folder(version).files() if name.startswith("cube")] == []
+    written.append(-1)
+    write_cube(plan_of(version, recipe), None, silent)
+    assert written == [0, 1, -1, 2]
+    assert {name: path.read_bytes() for name, path in shards(version).items()} == expected
+    assert list((version / "cube").iterdir()) == [version / "cube" / "daily.zarr"]
+
+
+def planted_value(version):
+    array = zarr.open_group(version / "cube" / "daily.zarr", mode="r+")["sm"]
+    array[0, 0:14, 0:14] = 0.25
+
+
+def planted_attribute(version):
+    zarr.open_group(version / "cube" / "daily.zarr", mode="r+")["sm_uncertainty"].attrs["units"] = "1"
+
+
+def planted_time(version):
+    zarr.open_group(version / "cube" / "daily.zarr", mode="r+")["time"][3] = 0.0
+
+
+def planted_global(version):
+    zarr.open_group(version / "cube" / "daily.zarr", mode="r+").attrs["license"] = "CC0"
+
+
+def planted_loss(version):
+    shutil.rmtree(version / "cube" / "daily.zarr" / "crs")
+
+
+FAULTS = {
+    planted_value: "sm: values differ from", planted_attribute: "sm_uncertainty: attributes differ",
+    planted_time: "time: values differ", planted_global: "attribute license differs",
+    planted_loss: "crs: in one of cube and granule only",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_planted_difference_is_found(copied, fault):
+    recipe, version = copied
+    plan = plan_of(version, recipe)
+    assert list(compare(plan)) == []
+    fault(version)
+    assert [line for line in compare(plan) if FAULTS[fault] in line]
+
+
+def test_the_gate_asks_for_the_cube_and_verify_reads_it(copied, capsys):
+    _, version = copied
+    manifest = json.loads((version / "manifest.json").read_text())
+    listed = {entry["path"] for entry in manifest["files"] if entry["role"] == "cube"}
+    assert {f"cube/daily.zarr/{name}" for name in shards(version)} < listed
+    shard = next(iter(shards(version).values()))
+    raw = bytearray(shard.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    shard.write_bytes(raw)
+    assert run(["verify", str(version), "--quiet"]) == 3
+    assert "cube/daily.zarr" in capsys.readouterr().err
+    shutil.rmtree(version / "cube")
+    failed = [item for item in repeat_gate(version, silent) if "missing or made" in "".join(item.reasons)]
+    assert [item.check for item in failed] == ["cube"]
+
+
+def test_without_the_word_in_the_recipe_there_is_no_cube(made):
+    assert not (made[2] / "cube").exists()
