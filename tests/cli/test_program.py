@@ -36,6 +36,11 @@ def test_unknown_verb_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> No
     assert "trian" in capsys.readouterr().err
 
 
+def test_a_gpu_is_refused_by_name_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "simulated-atlstm", "--device", "cuda"]) == 2
+    assert "no device 'cuda'" in capsys.readouterr().err
+
+
 def test_recipe_typo_names_the_key_and_the_nearest_one(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "r.yaml"
     recipe.write_text("recipe: a\npredictor: {}\n")

@@ -7,13 +7,16 @@ from typing import Any
 import click
 
 from vadose.cli.options import Common, common_options
+from vadose.common import UsageError
+
+DEVICES = ("auto", "cpu")
 
 
 @click.command("train")
 @click.argument("recipe_name", metavar="RECIPE")
 @click.option("--split", help="Split instead of the recipe's.")
 @click.option("--seeds", type=click.IntRange(1, 20), help="Number of members instead of the recipe's.")
-@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True, help="Where to train.")
+@click.option("--device", default="auto", show_default=True, help="Where to train: the processor (auto or cpu).")
 @common_options
 def command(common: Common, recipe_name: str, split: str | None, seeds: int | None, device: str) -> int:
     """Train the recipe's model.
@@ -26,6 +29,11 @@ def command(common: Common, recipe_name: str, split: str | None, seeds: int | No
     from vadose.producer.training.inputs import recipe_inputs
     from vadose.producer.training.models import check_recipe, fit_recipe
 
+    if device not in DEVICES:
+        raise UsageError(
+            f"no device {device!r} to train on", why="networks train on the processor, where the same bytes come again",
+            next="leave --device out",
+        )  # fmt: skip
     recipe = load_recipe(recipe_name)
     inputs = recipe_inputs(recipe, common.workspace)
     directory = common.workspace / "models" / recipe.recipe
