@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command("build")
 @click.argument("recipe_name", metavar="[RECIPE]", required=False)
 @click.option("--days", metavar="A..B", help="First and last UTC day; default: the whole record.")
+@click.option("--previous", metavar="RELEASE", help="Published version to go on from; what is unchanged is linked.")
 @click.option("--force", metavar="A..B", help="Write these days again even if they are there.")
 @click.option(
     "--check-inputs", is_flag=True, help="List every input, what is there and what is missing; exit 3 if any."
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 @click.option("--template", is_flag=True, help="Print a commented recipe.")
 @common_options
 def command(
-    common: Common, recipe_name: str | None, days: str | None, force: str | None, check_inputs: bool, template: bool
-) -> int:
+    common: Common, recipe_name: str | None, days: str | None, previous: str | None, force: str | None,
+    check_inputs: bool, template: bool,
+) -> int:  # fmt: skip
     """Predict and write one granule a day, or a month, into releases/<product>/v<M.m.p>/.
 
     Stop it at any moment: the same command does what is left, and the bytes are the same.
-    A published version is refused (exit 4) if anything in it would change.
+    A published version is refused (exit 4) if anything in it would change, and so is a number that does not allow
+    what changes against --previous: a changed value needs a MAJOR, added days a MINOR, listed repairs a PATCH.
 
     Example: vadose build simulated-atlstm --days 2020-01-01..2020-12-31
     """
@@ -46,17 +49,16 @@ def command(
     recipe = load_recipe(recipe_name)
     if check_inputs:
         return _check_inputs(common, recipe)
-    return _build(common, recipe, days, force)
+    return _build(common, recipe, days, force, previous)
 
 
-def _build(common: Common, recipe: Recipe, days: str | None, force: str | None) -> int:
+def _build(common: Common, recipe: Recipe, days: str | None, force: str | None, previous: str | None) -> int:
     """Write the granules of days or months; exit 0."""
-    from vadose.producer.build import build, forget, wanted_periods
-    from vadose.producer.build.building import is_current
+    from vadose.producer.build import build, foresee, forget, wanted_periods
     from vadose.producer.cube import open_cube
     from vadose.producer.finishing import check_rules
     from vadose.producer.granules.periods import period_end
-    from vadose.producer.provenance import identity, provenance_texts
+    from vadose.producer.release.folder import find_release
     from vadose.producer.training.models import load_model
 
     cube = open_cube(common.workspace / "cubes" / f"{recipe.cube}.zarr")
@@ -65,20 +67,27 @@ def _build(common: Common, recipe: Recipe, days: str | None, force: str | None) 
     check_rules(recipe, cube)
     directory = common.workspace / "releases" / recipe.product.id / f"v{recipe.product.version}"
     wanted = wanted_periods(recipe, span(days) if days else None)
+    base = find_release(previous, common.workspace) if previous else None
     result: dict[str, Any] = {"directory": str(directory), "granules": int(wanted.size)}
     if common.dry_run:
-        origin = identity(recipe, provenance_texts(recipe, cube, models))
-        left = sum(not is_current(directory, recipe, origin, day) for day in wanted)
+        counts = foresee(recipe, cube, model, models, directory, wanted, base)
         ends = [period_end(first, recipe.product.step) for first in wanted]
         outside = [end <= cube.days[0] or first > cube.days[-1] for first, end in zip(wanted, ends, strict=True)]
-        result |= {"to_write": left, "granules_without_cube": sum(outside)}
-        table = f"{directory}: {left} of {wanted.size} granules to write, {sum(outside)} lie outside the cube's days"
+        result |= {f"to_{action}": count for action, count in counts.items()} | {"granules_without_cube": sum(outside)}
+        more = f", {counts['link']} to link, {counts['compare']} to predict and compare" if base else ""
+        table = f"{directory}: {counts['write']} of {wanted.size} granules to write{more}"
+        table += f", {sum(outside)} lie outside the cube's days"
         return common.emit("build", result, table)
     if force:
         forget(directory, recipe, wanted_periods(recipe, span(force)))
-    built = build(recipe, cube, model, models, directory, common.memory_bytes, common.progress, wanted)
-    result |= {"written": built.written, "kept": built.kept, "bytes": _size(directory)}
-    table = f"{directory}: {built.written} granules written, {built.kept} were there ({_size(directory) / 1e6:.1f} MB)"
+    built = build(
+        recipe, cube, model, models, directory, common.memory_bytes, common.progress, wanted if days else None,
+        previous=base,
+    )  # fmt: skip
+    result |= {"written": built.written, "linked": built.linked, "kept": built.kept, "bytes": _size(directory)}
+    linked = f", {built.linked} linked" if base else ""
+    size = f"{_size(directory) / 1e6:.1f} MB"
+    table = f"{directory}: {built.written} granules written{linked}, {built.kept} were there ({size})"
     return common.emit("build", result, table)
 
 

@@ -20,6 +20,8 @@ from vadose.common import UsageError
 from vadose.producer.grids import Grid, global_shape
 from vadose.producer.vocabulary import VOCABULARY
 
+DOI = r"^10\.\d{4,9}/\S+$"
+
 
 class _Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -60,7 +62,8 @@ class Product(_Strict):
     """The product as a user sees it.
 
     `stream` is what a build of this recipe writes. `icdr_from` is set where the record begins with the granules of an
-    earlier CDR, which are linked, and goes on as ICDR from that day.
+    earlier CDR, which are linked, and goes on as ICDR from that day. `doi` is that of the version, `concept_doi` that
+    of all versions together; without a reserved one they are left out.
     """
 
     token: str = pydantic.Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")
@@ -82,7 +85,8 @@ class Product(_Strict):
     institution: str
     naming_authority: str
     landing_url: str
-    doi: str | None = None
+    concept_doi: str | None = pydantic.Field(default=None, pattern=DOI)
+    doi: str | None = pydantic.Field(default=None, pattern=DOI)
     references: str
     acknowledgement: str
     creator: Agent

@@ -35,6 +35,7 @@ AVHRR = {
     "on GLASS-MODIS SM",
     "licence": "CC-BY-4.0", "institution": "Example Institute", "naming_authority": "org.example.vadose",
     "landing_url": "https://vadose.example.org/", "doi": "10.5072/vadose.example",
+    "concept_doi": "10.5072/vadose.example",
     "references": "https://doi.org/10.5072/vadose.example",
     "acknowledgement": "Cite the DOI in the attribute doi and the product_version.", "creator": EXAMPLE,
     "publisher": EXAMPLE | {"name": "Example Data Centre", "type": "institution"}, "project": "Vadose",

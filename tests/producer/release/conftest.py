@@ -8,9 +8,9 @@ import pytest
 
 from vadose.common import silent, write_json
 from vadose.producer.build import build
-from vadose.producer.provenance import recorded_identity
-from vadose.producer.release.checks import Context, read_domain
+from vadose.producer.release.checks import read_context
 from vadose.producer.release.complete import complete
+from vadose.producer.release.folder import Folder
 
 # The seventh day of the small world lacks rain in a fifth of the cells.
 WAIVER = {"check": "day_outlier", "reason": "the rain of two days is missing", "expires": "9.0.0"}
@@ -31,11 +31,19 @@ def write_run(folder: Path, version: Path, *, passed: bool = True) -> Path:
     return folder
 
 
-def make(worlds, workspace: Path, **changes):
-    """Recipe and folder of a version that is built and completed."""
-    recipe, cube, model, models = worlds.small_world(workspace, waivers=[WAIVER], **changes)
+def sign_off(version: Path) -> None:
+    """The note of a person who has looked at a version."""
+    note = {"schema_version": 1, "manifest_sha256": Folder(version).manifest_sha256, "name": "A. Person",
+            "date": "2026-01-16", "looked_at": ["quicklook/", "index.html"]}  # fmt: skip
+    write_json(version / "signoff.json", note)
+
+
+def make(worlds, workspace: Path, previous: Path | None = None, **changes):
+    """Recipe and folder of a version that is built, on an earlier one if it is named, and completed."""
+    recipe, cube, model, models = worlds.small_world(workspace, **{"waivers": [WAIVER], **changes})
     version = worlds.version_folder(workspace, recipe)
-    build(recipe, cube, model, models, version, 10**9, silent)
+    base = Folder(previous) if previous else None
+    build(recipe, cube, model, models, version, 10**9, silent, previous=base)
     run = write_run(workspace / "runs" / recipe.product.version, version)
     return recipe, version, complete(recipe, version, run, silent)
 
@@ -58,10 +66,11 @@ def copied(made, tmp_path):
 @pytest.fixture
 def context(copied):
     _, recipe, version = copied
-    return Context(version, recipe, recorded_identity(recipe, version), read_domain(version, recipe))
+    return read_context(version, recipe)
 
 
 @pytest.fixture(scope="session")
 def tools():
     """The functions above, for tests that make versions of their own."""
-    return type("Tools", (), {"make": staticmethod(make), "write_run": staticmethod(write_run)})
+    return type("Tools", (), {"make": staticmethod(make), "write_run": staticmethod(write_run),
+                            "sign_off": staticmethod(sign_off)})  # fmt: skip

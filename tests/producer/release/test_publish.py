@@ -138,7 +138,7 @@ def test_a_withdrawn_granule_is_named_and_the_version_stands(copied):
     name = next(version.rglob("*20160110*.nc")).name
     withdraw(Folder(version), "wrong rain", granule=name)
     entry = json.loads((version.parent / "versions.json").read_text())["versions"][0]
-    assert entry["withdrawn_granules"] == [name]
+    assert entry["withdrawn_granules"] == {name: "wrong rain"}
     assert latest(version) == "1.0.0"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +39,31 @@ class Predictor(Protocol):
     def predict(self, block: Block) -> Prediction:
         """Predict a block; a cell's day depends on nothing but the cube and the first day of the block."""
         ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a build works with.
+
+    Attributes
+    ----------
+    recipe, cube, model, origin
+        The product, its inputs, the fitted model, and what the granules say that they were made from.
+    directory
+        Where the granules go.
+    memory_bytes
+        How much prediction and assembly may hold at once.
+    progress
+        Where to report.
+    """
+
+    recipe: Recipe
+    cube: Cube
+    model: Predictor
+    origin: Identity
+    directory: Path
+    memory_bytes: int
+    progress: Progress
 
 
 class Scratch:
@@ -79,25 +105,25 @@ class Scratch:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def predict_slab(recipe: Recipe, cube: Cube, model: Predictor, slab: Slab, last: np.datetime64, scratch: Scratch,
-                 memory_bytes: int, progress: Progress) -> None:  # fmt: skip
+def predict_slab(job: Job, slab: Slab, last: np.datetime64, scratch: Scratch) -> None:
     """Predict the days of a slab from its first to `last`, for every block of cells that is not in the scratch yet.
 
     Days of the record that the cube does not hold get no prediction.
     """
+    recipe, cube = job.recipe, job.cube
     span = cube_span(cube, slab, last)
     if span is None:
         return
     length = span.stop - span.start
     monthly = recipe.product.step == "monthly"
     rows = np.unique(period_of(cube.days[span], recipe.product.step)).size
-    check_memory(recipe, cube, model, length, memory_bytes)
+    check_memory(recipe, cube, job.model, length, job.memory_bytes)
     blocks = cell_blocks(cube)
-    with progress.step(f"predict {slab.days[0]}..{last}", len(blocks)) as step:
+    with job.progress.step(f"predict {slab.days[0]}..{last}", len(blocks)) as step:
         for number, cells in enumerate(blocks):
             known = scratch.load(slab, number)
             if known is None or known.shape[0] < rows:
-                prediction = model.predict(Block(cube, span, cells))
+                prediction = job.model.predict(Block(cube, span, cells))
                 finishing = finish_months if monthly else finish
                 scratch.save(slab, number, packed(finishing(recipe, cube, prediction, span, cells)))
             step.advance()

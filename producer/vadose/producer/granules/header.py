@@ -284,7 +284,7 @@ def duration(product: Product) -> str:
 
 def _globals(recipe: Recipe, identity: Identity, grid: Grid) -> dict[str, Any]:
     product = recipe.product
-    link = f"https://doi.org/{product.doi}" if product.doi else product.landing_url
+    link = f"https://doi.org/{product.concept_doi}" if product.concept_doi else product.landing_url
     agents: dict[str, str] = {}
     for role, agent in (("creator", product.creator), ("publisher", product.publisher)):
         agents |= {

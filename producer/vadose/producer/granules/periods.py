@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 import numpy as np
@@ -44,6 +44,11 @@ def product_periods(product: Product) -> Days:
             f"product.days {days[0]}..{days[-1]} cut a month", next="let them begin and end with a whole month"
         )
     return first
+
+
+def as_date(first: np.datetime64) -> date:
+    """A day as a date of Python."""
+    return date.fromisoformat(str(np.asarray(first, "datetime64[D]")))
 
 
 def is_mean(product: Product) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ from vadose.producer.granules.reading import CLOSED_LIST, Granule
 from vadose.producer.granules.rounding import KEPT_BITS, MANTISSA_BITS
 from vadose.producer.granules.static import static_name
 from vadose.producer.granules.wording import FEWEST_DAYS
+from vadose.producer.provenance import recorded_identity
 from vadose.producer.recipe import Recipe
+from vadose.producer.release.origins import earlier_origins
 
 Reasons = Iterator[str]
 
@@ -61,17 +63,34 @@ class Context:
         What the version was built from.
     domain
         The recipe's domain mask, (rows, columns), from the static file.
+    earlier
+        What the granules that were taken over are compared with, by the version in which they first appeared.
     """
 
     folder: Path
     recipe: Recipe
     identity: Identity
     domain: npt.NDArray[np.bool_]
+    earlier: Mapping[str, Context] = field(default_factory=dict)
+
+    def of(self, path: Path) -> Context:
+        """What the granule of this name is compared with."""
+        return self.earlier.get(parse_name(path.name).version, self)
 
     @cached_property
     def reference(self) -> Header:
         """The header that every granule must have, apart from the closed list and time."""
         return granule_header(self.recipe, self.identity, np.datetime64(self.recipe.product.days[0], "D"))
+
+
+def read_context(folder: Path, recipe: Recipe) -> Context:
+    """The context of a version folder, with those of the versions that it took granules from."""
+    domain = read_domain(folder, recipe)
+    earlier = {
+        version: Context(folder, origin.recipe, origin.identity, domain)
+        for version, origin in earlier_origins(folder).items()
+    }
+    return Context(folder, recipe, recorded_identity(recipe, folder), domain, earlier)
 
 
 def read_domain(folder: Path, recipe: Recipe) -> npt.NDArray[np.bool_]:
@@ -83,6 +102,7 @@ def read_domain(folder: Path, recipe: Recipe) -> npt.NDArray[np.bool_]:
 
 def problems(context: Context, granule: Granule, size: int) -> Iterator[tuple[str, str]]:
     """Names of the failed checks with the reasons; a check that cannot run on what it finds has failed."""
+    context = context.of(granule.path)
     for name, check in CHECKS:
         try:
             for reason in check(context, granule):

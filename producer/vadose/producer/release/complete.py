@@ -12,13 +12,17 @@ from vadose.common import GateError, InputError, Progress, file_sha256, read_jso
 from vadose.producer.lock import only_one
 from vadose.producer.provenance import as_json, recorded_identity
 from vadose.producer.recipe import Recipe
-from vadose.producer.release.checks import Context, read_domain
+from vadose.producer.release.changelog import change_log
+from vadose.producer.release.checks import read_context
 from vadose.producer.release.coverage import coverage_csv
 from vadose.producer.release.differences import difference, granule_paths
-from vadose.producer.release.documents import change_log, documents
-from vadose.producer.release.folder import MANIFEST, Folder
+from vadose.producer.release.documents import documents
+from vadose.producer.release.folder import MANIFEST, Folder, published_granules
 from vadose.producer.release.gate import Result, gate, write_gate
+from vadose.producer.release.lineage import OVERLAP
 from vadose.producer.release.manifest import environment_lock, make_manifest, previous_version, write_manifest
+from vadose.producer.release.origins import earlier_origins
+from vadose.producer.release.origins import previous as note_of
 from vadose.producer.release.quicklook import quicklooks
 from vadose.producer.release.rechunked import update_cube
 from vadose.producer.release.references import write_years
@@ -83,7 +87,7 @@ def _complete(recipe: Recipe, folder: Folder, run: Path, progress: Progress) -> 
     if not paths:
         raise InputError("no granules", where=str(directory), next=f"vadose build {recipe.recipe}")
     copy_run(folder, run)
-    context = Context(directory, recipe, identity, read_domain(directory, recipe))
+    context = read_context(directory, recipe)
     surveyed = survey(context, paths, progress)
     write_side_files(folder, recipe, surveyed, progress)
     progress.say("manifest and gate")
@@ -112,9 +116,8 @@ def repeat_gate(path: Path, progress: Progress) -> list[Result]:
     """The whole gate again, on a version or a copy of it; nothing is written."""
     folder = Folder(path)
     recipe = folder.recipe()
-    context = Context(path, recipe, recorded_identity(recipe, path), read_domain(path, recipe))
-    entries = [entry for entry in folder.manifest()["files"] if entry["role"] == "granule"]
-    return gate(folder, recipe, survey(context, [entry["path"] for entry in entries], progress))
+    context = read_context(path, recipe)
+    return gate(folder, recipe, survey(context, published_granules(folder.manifest()), progress))
 
 
 def copy_run(folder: Folder, run: Path) -> None:
@@ -135,13 +138,18 @@ def write_side_files(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed
     if previous is not None:
         changed = difference(Folder(folder.root / f"v{previous}"), folder)
         folder.put("quality/diff.json", as_json(changed))
+    overlap = folder.path / OVERLAP
     issues = folder.root / "KNOWN_ISSUES.md"
     texts = documents(
         recipe, surveyed, read_json(folder.path / "provenance" / "inputs.json"), previous=previous,
-        change_log=change_log(recipe, previous, changed),
+        change_log=change_log(
+            recipe, previous, changed, note=note_of(folder.path),
+            overlap=read_json(overlap) if overlap.is_file() else None,
+        ),
         issues=issues.read_text(encoding="utf-8") if issues.is_file() else None,
     )  # fmt: skip
-    texts |= stac(recipe, surveyed)
+    issued = {version: origin.recipe.product.issued for version, origin in earlier_origins(folder.path).items()}
+    texts |= stac(recipe, surveyed, issued)
     texts |= {"quality/coverage.csv": coverage_csv([item.coverage for item in surveyed])}
     texts |= {"provenance/environment.lock": environment_lock()}
     for name, text in texts.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from vadose.producer.granules.flags import FLAGS
 from vadose.producer.granules.names import parse_name
 from vadose.producer.granules.reading import CLOSED_LIST, Granule, read_granule
 from vadose.producer.release.folder import Folder
+
+Fields = Mapping[str, npt.NDArray[Any]]
 
 
 def granule_paths(folder: Folder) -> list[str]:
@@ -26,6 +30,45 @@ def granules_by_period(folder: Folder) -> dict[date, Path]:
     return dict(sorted(found.items()))
 
 
+@dataclass
+class Difference:
+    """Sums over pairs of granules of the same day or month, from which the statistics of their difference follow."""
+
+    pairs: int = 0
+    count: int = 0
+    largest: float = 0.0
+    total: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    cells: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    flags: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(FLAGS)))
+
+    def add(self, one: Fields, other: Fields) -> None:
+        """Take in the stored fields of a pair, by name; a leading dimension of one time is as good as none."""
+        (sm, flag), (new_sm, new_flag) = ((np.squeeze(x["sm"]), np.squeeze(x["flag"])) for x in (one, other))
+        both = (sm >= 0) & (new_sm >= 0)
+        change = new_sm[both].astype(np.float64) - sm[both]
+        self.pairs += 1
+        self.count += change.size
+        self.total += [change.sum(), np.abs(change).sum(), (change**2).sum()]
+        self.largest = max(self.largest, float(np.abs(change).max(initial=0.0)))
+        expected = (new_flag & FLAGS[0].mask) == 0
+        self.cells += [expected.sum(), (sm >= 0).sum(), (new_sm >= 0).sum()]
+        differing = flag ^ new_flag
+        self.flags += [float(((differing & item.mask) != 0)[expected].sum()) for item in FLAGS]
+
+    def result(self, old: str = "old", new: str = "new") -> dict[str, Any]:
+        """The statistics: `coverage` of both, `values` (second minus first, m3 m-3) and `flags`."""
+        mean = self.total / max(self.count, 1)
+        expected = max(self.cells[0], 1)
+        return {
+            "coverage": {old: float(self.cells[1] / expected), new: float(self.cells[2] / expected)},
+            "values": {
+                "mean_difference": float(mean[0]), "mean_absolute_difference": float(mean[1]),
+                "root_mean_square_difference": float(np.sqrt(mean[2])), "largest_difference": self.largest,
+            },
+            "flags": {item.name: float(self.flags[k] / expected) for k, item in enumerate(FLAGS)},
+        }  # fmt: skip
+
+
 def difference(old: Folder, new: Folder) -> dict[str, Any]:
     """Difference of two versions over the days in both.
 
@@ -34,41 +77,24 @@ def difference(old: Folder, new: Folder) -> dict[str, Any]:
     dict
         `days` in both; `coverage` old and new (share of the expected cells given); `values`: mean difference,
         mean absolute difference, root mean square and largest difference of `sm`, new minus old, m3 m-3, where
-        both give one; `flags`: share of the cells whose bit differs; `headers`: differences in words.
+        both give one; `flags`: share of the cells whose bit differs; `headers`: differences in words;
+        `streams`, where days of the old version's ICDR are CDR in the new one: the same over those days alone.
     """
     before, after = granules_by_period(old), granules_by_period(new)
     common = sorted(set(before) & set(after))
-    total, count, largest = np.zeros(3), 0, 0.0
-    cells = np.zeros(3)
-    flags = np.zeros(len(FLAGS))
+    whole, streams = Difference(), Difference()
     headers: list[str] = []
     for day in common:
-        one, other = read_granule(before[day]), read_granule(after[day])
+        other = read_granule(after[day])
+        one = other if before[day].name == after[day].name else read_granule(before[day])
         headers = headers or header_difference(one, other)
-        change = _change(one, other)
-        total += [change.sum(), np.abs(change).sum(), (change**2).sum()]
-        count += change.size
-        largest = max(largest, float(np.abs(change).max(initial=0.0)))
-        expected = (other.values["flag"] & FLAGS[0].mask) == 0
-        cells += [expected.sum(), (one.values["sm"] >= 0).sum(), (other.values["sm"] >= 0).sum()]
-        differing = one.values["flag"] ^ other.values["flag"]
-        flags += [float(((differing & item.mask) != 0)[expected].sum()) for item in FLAGS]
-    mean = total / max(count, 1)
-    return {
-        "old": old.version, "new": new.version, "days": len(common),
-        "coverage": {"old": float(cells[1] / max(cells[0], 1)), "new": float(cells[2] / max(cells[0], 1))},
-        "values": {
-            "mean_difference": float(mean[0]), "mean_absolute_difference": float(mean[1]),
-            "root_mean_square_difference": float(np.sqrt(mean[2])), "largest_difference": largest,
-        },
-        "flags": {item.name: float(flags[k] / max(cells[0], 1)) for k, item in enumerate(FLAGS)},
-        "headers": headers,
-    }  # fmt: skip
-
-
-def _change(one: Granule, other: Granule) -> npt.NDArray[np.float64]:
-    both = (one.values["sm"] >= 0) & (other.values["sm"] >= 0)
-    return np.asarray(other.values["sm"][both].astype(np.float64) - one.values["sm"][both])
+        whole.add(one.values, other.values)
+        if (parse_name(before[day].name).stream, parse_name(after[day].name).stream) == ("ICDR", "CDR"):
+            streams.add(one.values, other.values)
+    found = {"old": old.version, "new": new.version, "days": len(common), **whole.result(), "headers": headers}
+    if streams.pairs:
+        found["streams"] = {"days": streams.pairs, **streams.result("icdr", "cdr")}
+    return found
 
 
 def header_difference(one: Granule, other: Granule) -> list[str]:
@@ -87,6 +113,30 @@ def header_difference(one: Granule, other: Granule) -> list[str]:
             if not np.array_equal(before.get(key), after.get(key)):  # type: ignore[arg-type]
                 lines.append(f"{name}:{key} was {before.get(key)!r}, is {after.get(key)!r}")
     return lines
+
+
+def header_changes(old: Granule, new: Granule) -> tuple[list[str], list[str]]:
+    """What a header gains, and what is lost or changed; the attributes that differ between granules do not count."""
+    added = [f"variable {name}" for name in sorted(set(new.variables) - set(old.variables))]
+    changed = [f"variable {name} is gone" for name in sorted(set(old.variables) - set(new.variables))]
+    places = [("", old.attributes, new.attributes)]
+    for name in sorted(set(old.variables) & set(new.variables)):
+        one, other = old.variables[name], new.variables[name]
+        changed += [
+            f"{what} of {name} was {getattr(one, what)}, is {getattr(other, what)}"
+            for what in ("dtype", "dims", "chunk", "shuffle", "deflate")
+            if getattr(one, what) != getattr(other, what)
+        ]
+        places.append((name, one.attributes, other.attributes))
+    for name, before, after in places:
+        for key in sorted(set(before) | set(after)):
+            if name == "" and key in CLOSED_LIST:
+                continue
+            if key not in before:
+                added.append(f"{name}:{key}")
+            elif key not in after or not np.array_equal(before[key], after[key]):
+                changed.append(f"{name}:{key} was {before[key]!r}, is {after.get(key)!r}")
+    return added, changed
 
 
 def markdown(found: dict[str, Any]) -> str:

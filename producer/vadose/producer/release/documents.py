@@ -135,7 +135,8 @@ def datacite(recipe: Recipe, inputs: Mapping[str, Any], previous: str | None) ->
     """DataCite 4.5 metadata; registered by whoever publishes."""
     product = recipe.product
     landing = product.landing_url.rstrip("/")
-    related = [{"relatedIdentifier": landing, "relatedIdentifierType": "URL", "relationType": "IsVersionOf"}]
+    whole = (product.concept_doi, "DOI") if product.concept_doi else (landing, "URL")
+    related = [{"relatedIdentifier": whole[0], "relatedIdentifierType": whole[1], "relationType": "IsVersionOf"}]
     if previous:
         related.append({
             "relatedIdentifier": f"{landing}/v{previous}", "relatedIdentifierType": "URL",
@@ -241,23 +242,3 @@ def prov(recipe: Recipe, inputs: Mapping[str, Any]) -> dict[str, Any]:
             "_:g3": {"prov:entity": version, "prov:activity": "vadose:build"},
         },
     }
-
-
-def change_log(recipe: Recipe, previous: str | None, difference: Mapping[str, Any] | None) -> str:
-    """Reason and size of the change; the first line says whether a version scores on fewer cells."""
-    product = recipe.product
-    lines = [f"# {product.title}: change log", "", f"## {product.version} ({product.issued[:10]})", ""]
-    if previous is None or difference is None:
-        lines.append("First version.")
-    else:
-        share = difference["coverage"]
-        fewer = share["new"] < share["old"] - 1e-6
-        first = f"Gives values in {share['new']:.2%} of the expected cells, version {previous} in {share['old']:.2%}"
-        lines.append(f"{first}{': fewer, so compare scores only on the common sample' if fewer else ''}.")
-        lines += ["", "| | |", "|---|---|", f"| days in both | {difference['days']} |"]
-        lines += [f"| {key.replace('_', ' ')} | {value:.6f} m3 m-3 |" for key, value in difference["values"].items()]
-        lines += [f"- {line}" for line in difference["headers"]]
-    if recipe.waivers:
-        lines += ["", "Waivers:", ""]
-        lines += [f"- {waiver.check}: {waiver.reason} (expires with {waiver.expires})" for waiver in recipe.waivers]
-    return "\n".join(lines) + "\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from vadose.common import GateError, InputError, read_json, whole_file
+from vadose.common import GateError, InputError, file_sha256, read_json, whole_file
 from vadose.producer.recipe import Recipe
 
 MANIFEST = "manifest.json"
@@ -16,6 +17,9 @@ SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 GATE = "gate.json"
 SIGNOFF = "signoff.json"
+# What a version goes on from, if it was built on an earlier one.
+NOTE = "provenance/previous.json"
+STANDING = ("current", "superseded")
 # About the manifest, and therefore not in it.
 UNLISTED = frozenset({MANIFEST, SUMS, SIGNATURE, GATE, SIGNOFF})
 
@@ -45,6 +49,18 @@ class Folder:
     def published(self) -> bool:
         """Whether the version is published."""
         return self.entry is not None
+
+    @property
+    def manifest_sha256(self) -> str:
+        """Hash of the manifest; a version without one is an `InputError`."""
+        path = self.path / MANIFEST
+        if not path.is_file():
+            raise InputError(
+                "no manifest: the release is not completed",
+                where=str(self.path),
+                next="vadose release RECIPE --run RUN",
+            )
+        return file_sha256(path)
 
     def recipe(self) -> Recipe:
         """The recipe that the version was built from."""
@@ -78,6 +94,12 @@ class Folder:
         """Every finished file, as paths inside the folder with forward slashes, sorted."""
         found = (path.relative_to(self.path) for path in self.path.rglob("*") if path.is_file())
         return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+
+
+def published_granules(manifest: Mapping[str, Any]) -> list[str]:
+    """Paths of the granules that a manifest publishes, sorted."""
+    entries = [entry for entry in manifest["files"] if entry["role"] == "granule" and entry["status"] == "published"]
+    return sorted(str(entry["path"]) for entry in entries)
 
 
 def versions(root: Path) -> list[dict[str, Any]]:

@@ -6,16 +6,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vadose.common import file_sha256, read_json
 from vadose.producer.granules.header import granule_name
-from vadose.producer.granules.periods import product_periods
+from vadose.producer.granules.names import parse_name
+from vadose.producer.granules.periods import as_date, product_periods
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
-from vadose.producer.release import checker, coverage, readers, schemas
-from vadose.producer.release.folder import GATE, MANIFEST, SUMS, UNLISTED, Folder, order
+from vadose.producer.release import checker, coverage, lineage, readers, schemas
+from vadose.producer.release.folder import GATE, MANIFEST, SUMS, UNLISTED, Folder, order, published_granules
 from vadose.producer.release.survey import Surveyed
 
 LISTED_REASONS = 20
@@ -76,6 +80,8 @@ def gate(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed]) -> list[R
         Result("schemas", list(schemas.check(folder.path))),
         Result("listed_files", list(listed_files(folder, manifest))),
         Result("previous_version", list(previous_files(folder, manifest))),
+        Result("version_number", list(lineage.check(folder, manifest))),
+        Result("stream_overlap", list(lineage.overlap(folder, recipe))),
         Result("references", list(references(folder, manifest))),
         Result("cube", list(cube(folder, recipe, manifest))),
         Result("waivers_in_force", list(expired_waivers(recipe))),
@@ -110,13 +116,19 @@ def granule_results(surveyed: Sequence[Surveyed]) -> Iterator[Result]:
 
 
 def expected_periods(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Expected days or months minus manifest, and the other way round; none twice."""
-    expected = {granule_name(recipe.product, first).path.as_posix() for first in product_periods(recipe.product)}
-    found = [
-        entry["path"] for entry in manifest["files"] if entry["role"] == "granule" and entry["status"] == "published"
-    ]
-    yield from (f"no granule {Path(path).name}" for path in sorted(expected - set(found)))
-    yield from (f"{Path(path).name} is not expected" for path in sorted(set(found) - expected))
+    """Expected days or months minus manifest, and the other way round; none twice, each in its stream."""
+    days = {as_date(first) for first in product_periods(recipe.product)}
+    expected = {(day, recipe.product.stream_of(day)): granule_name(recipe.product, np.datetime64(day, "D")).text
+                for day in days}  # fmt: skip
+    found: dict[tuple[date, str], str] = {}
+    for path in published_granules(manifest):
+        name = parse_name(Path(path).name)
+        if (name.day, name.stream) not in expected or name.product != recipe.product.token:
+            yield f"{name.text} is not expected"
+        elif (name.day, name.stream) in found:
+            yield f"{found[name.day, name.stream]} and {name.text} are of the same period"
+        found[name.day, name.stream] = name.text
+    yield from (f"no granule {expected[key]}" for key in sorted(set(expected) - set(found)))
 
 
 def equal_headers(surveyed: Sequence[Surveyed]) -> Iterator[str]:
@@ -139,7 +151,7 @@ def run_granules(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
     kind = str(ours["content"]).rpartition(" ")[0]
     expected = granules_content(manifest, sizes_only=kind != "files")
     if ours["content"] != expected:
-        count = sum(entry["role"] == "granule" for entry in manifest["files"])
+        count = len(published_granules(manifest))
         yield (
             f"the run saw {ours['files']} granules ({ours['content'][-12:]}), the release has {count} "
             f"({expected[-12:]}); validate again"
@@ -239,8 +251,7 @@ def references(folder: Folder, manifest: Mapping[str, Any]) -> Iterator[str]:
     """References equal the granules, variable by variable, type and value, in the first and last day of each year."""
     from vadose.producer.release.references import compare
 
-    granules = [entry["path"] for entry in manifest["files"] if entry["role"] == "granule"]
-    yield from compare(folder.path, granules)
+    yield from compare(folder.path, published_granules(manifest))
 
 
 def cube(folder: Folder, recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[str]:

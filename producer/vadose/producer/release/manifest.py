@@ -12,6 +12,7 @@ from vadose.producer.granules.header import FORMAT_VERSION, Identity
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.folder import MANIFEST, SUMS, UNLISTED, Folder, order, versions
+from vadose.producer.release.origins import Previous, previous
 
 SCHEMA_VERSION = 1
 ROLES = {
@@ -32,7 +33,10 @@ def environment_lock() -> str:
 
 
 def previous_version(folder: Folder) -> str | None:
-    """The newest published version before this one."""
+    """The version that this one goes on from, else the newest published one before it."""
+    note = previous(folder.path)
+    if note is not None:
+        return note.version
     older = [entry["version"] for entry in versions(folder.root) if order(entry["version"]) < order(folder.version)]
     return max(older, key=order) if older else None
 
@@ -51,11 +55,13 @@ def make_manifest(
     """
     first, last = (str(day)[: 7 if recipe.product.step == "monthly" else 10] for day in recipe.product.days)
     since = _since(folder)
+    note = previous(folder.path)
     files = [
-        granules[path] if path in granules else _side_file(folder, path, since)
+        _granule(granules[path], note) if path in granules else _side_file(folder, path, since)
         for path in folder.files()
         if path not in UNLISTED
     ]
+    files += note.withdrawn if note else ()
     return {
         "schema_version": SCHEMA_VERSION, "product_id": recipe.product.id, "version": recipe.product.version,
         "previous": previous_version(folder), "format_version": FORMAT_VERSION, "issued": recipe.product.issued,
@@ -64,8 +70,14 @@ def make_manifest(
         "writer": recipe.build.writer, "recipe_sha256": identity.recipe_sha256, "model_sha256": identity.model_sha256,
         "inputs_sha256": identity.inputs_sha256,
         "environment_sha256": file_sha256(folder.path / "provenance" / "environment.lock"),
-        "expected": {recipe.product.step: [first, last]}, "files": files,
+        "expected": {recipe.product.step: [first, last]}, "files": sorted(files, key=lambda entry: str(entry["path"])),
     }  # fmt: skip
+
+
+def _granule(entry: dict[str, Any], note: Previous | None) -> dict[str, Any]:
+    """The entry of a granule, with what it replaces and why."""
+    name = entry["path"].rpartition("/")[2]
+    return {**entry, **note.replaced[name]} if note and name in note.replaced else entry
 
 
 def _side_file(folder: Folder, path: str, since: Mapping[str, str]) -> dict[str, Any]:

@@ -9,12 +9,21 @@ from typing import Any
 
 from vadose.common import GateError, InputError, Progress, file_sha256, read_json, whole_file, write_json
 from vadose.producer.lock import only_one
-from vadose.producer.release.folder import GATE, MANIFEST, SIGNATURE, SIGNOFF, SUMS, Folder, order, versions
+from vadose.producer.release.folder import (
+    GATE,
+    MANIFEST,
+    SIGNATURE,
+    SIGNOFF,
+    STANDING,
+    SUMS,
+    Folder,
+    order,
+    versions,
+)
 from vadose.producer.release.verify import verify
 
 NAMESPACE = "vadose-release"
 READ_ONLY_FILE, READ_ONLY_FOLDER = 0o444, 0o555
-STANDING = ("current", "superseded")
 LAST = (SUMS, MANIFEST)
 # What is about the manifest and therefore in no list of sums of the version; `versions.json` holds their sums.
 BESIDE = (GATE, SIGNOFF, SIGNATURE)
@@ -242,6 +251,6 @@ def _withdraw(folder: Folder, reason: str, granule: str | None) -> None:
             if granule is None:
                 item |= {"status": "withdrawn", "reason": reason}
             else:
-                item["withdrawn_granules"] = sorted({*item.get("withdrawn_granules", []), granule})
+                item["withdrawn_granules"] = {**item.get("withdrawn_granules", {}), granule: reason}
     write_versions(folder.root, folder.root.name, entries)
     write_latest(folder.root)

@@ -64,6 +64,8 @@ def rebuild(folder: Folder, workspace: Path, sample: int, memory_bytes: int, pro
             load: LoadModel | None = None) -> Comparison:  # fmt: skip
     """Build `sample` granules again, chosen by the manifest's own hash, in a temporary folder.
 
+    Granules that were taken over from an earlier version are left to that version.
+
     Parameters
     ----------
     folder
@@ -85,7 +87,15 @@ def rebuild(folder: Folder, workspace: Path, sample: int, memory_bytes: int, pro
     from vadose.producer.training.models import load_model
 
     recipe = folder.recipe()
-    entries = [entry for entry in folder.manifest()["files"] if _is_there(entry)]
+    entries = [entry for entry in folder.manifest()["files"] if _is_own(entry, folder.version)]
+    if not entries:
+        others = ", ".join(
+            sorted({entry["since"] for entry in folder.manifest()["files"] if entry["role"] == "granule"})
+        )
+        raise InputError(
+            f"all granules of version {folder.version} are those of {others}", where=str(folder.path),
+            next=f"vadose release rebuild {folder.root.name}/v{others.partition(',')[0]}",
+        )  # fmt: skip
     chosen = random.Random(file_sha256(folder.path / "manifest.json")).sample(entries, min(sample, len(entries)))
     days = [np.datetime64(parse_name(Path(entry["path"]).name).day, "D") for entry in chosen]
     cube = open_cube(workspace / "cubes" / f"{recipe.cube}.zarr")
@@ -99,8 +109,9 @@ def rebuild(folder: Folder, workspace: Path, sample: int, memory_bytes: int, pro
     return Comparison(found, tuple(environment_differences(folder)))
 
 
-def _is_there(entry: dict[str, str]) -> bool:
-    return entry["role"] == "granule" and entry["status"] == "published"
+def _is_own(entry: dict[str, str], version: str) -> bool:
+    """Whether a granule first appeared in this version; others are rebuilt where they did."""
+    return entry["role"] == "granule" and entry["status"] == "published" and entry["since"] == version
 
 
 def check_origin(folder: Folder, recipe: Recipe, cube: Cube, models: Path) -> Software:

@@ -25,12 +25,23 @@ MULTIHASH = "1220"
 NETCDF = "application/x-netcdf"
 
 
-def stac(recipe: Recipe, surveyed: Sequence[Surveyed]) -> dict[str, str]:
-    """Texts of `stac/collection.json` and `stac/<YYYY>.json` by name."""
+def stac(recipe: Recipe, surveyed: Sequence[Surveyed], issued: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Texts of `stac/collection.json` and `stac/<YYYY>.json` by name.
+
+    Parameters
+    ----------
+    recipe, surveyed
+        The product and its granules.
+    issued
+        When each earlier version was issued whose granules this one took over.
+    """
+    known = {recipe.product.version: recipe.product.issued, **(issued or {})}
     years: dict[str, list[Surveyed]] = {}
     for item in surveyed:
         years.setdefault(parse_name(PurePosixPath(item.path).name).when[:4], []).append(item)
-    texts = {f"stac/{year}.json": as_json(item_collection(recipe, items)) for year, items in sorted(years.items())}
+    texts = {
+        f"stac/{year}.json": as_json(item_collection(recipe, items, known)) for year, items in sorted(years.items())
+    }
     return texts | {"stac/collection.json": as_json(collection(recipe, sorted(years)))}
 
 
@@ -93,12 +104,12 @@ def _datacube(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def item_collection(recipe: Recipe, items: Sequence[Surveyed]) -> dict[str, Any]:
+def item_collection(recipe: Recipe, items: Sequence[Surveyed], issued: Mapping[str, str]) -> dict[str, Any]:
     """The granules of a year."""
-    return {"type": "FeatureCollection", "features": [item(recipe, surveyed.entry) for surveyed in items]}
+    return {"type": "FeatureCollection", "features": [item(recipe, surveyed.entry, issued) for surveyed in items]}
 
 
-def item(recipe: Recipe, entry: Mapping[str, Any]) -> dict[str, Any]:
+def item(recipe: Recipe, entry: Mapping[str, Any], issued: Mapping[str, str]) -> dict[str, Any]:
     """One granule as a STAC item; coordinates are longitude, latitude."""
     west, south, east, north = box(recipe)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -109,7 +120,7 @@ def item(recipe: Recipe, entry: Mapping[str, Any]) -> dict[str, Any]:
         "geometry": {"type": "Polygon", "coordinates": [ring]},
         "properties": {
             "datetime": None, "start_datetime": entry["start"], "end_datetime": entry["end"],
-            "created": recipe.product.issued, "version": recipe.product.version,
+            "created": issued.get(entry["since"], recipe.product.issued), "version": entry["since"],
         },
         "links": [{"rel": "collection", "href": "./collection.json", "type": "application/json"}],
         "assets": {
