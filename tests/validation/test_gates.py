@@ -135,7 +135,10 @@ def test_calibration_fails_a_class_only_if_its_whole_interval_lies_outside() -> 
 
 
 def drift(verdict_word: str, clusters: int = 8) -> NetworkTrend:
-    return NetworkTrend("SCAN", clusters, verdict_word, 0.03, 0.02, 0.04, 0.015)
+    slope, low, high = {"drifting": (0.03, 0.02, 0.04), "undecided": (0.01, 0.0, 0.02), "stable": (0.0, -0.005, 0.005)}[
+        verdict_word
+    ]
+    return NetworkTrend("SCAN", clusters, verdict_word, slope, low, high, 0.015)
 
 
 def test_stability_fails_a_large_network_that_drifts() -> None:
@@ -146,6 +149,13 @@ def test_stability_fails_a_large_network_that_drifts() -> None:
     assert not asked("stability", evidence(trends=(drift("drifting", 3),))).passed
     assert not asked("stability", evidence()).applicable
     assert "80 % power" in asked("stability", evidence(trends=(drift("stable"),))).reason
+
+
+def test_the_limit_of_the_recipe_decides_what_drifts() -> None:
+    assert asked("stability", evidence(trends=(drift("drifting"),)), per_decade=0.025).passed
+    assert not asked("stability", evidence(trends=(drift("drifting"),)), per_decade=0.015).passed
+    narrow = asked("stability", evidence(trends=(drift("stable"),)), per_decade=0.001)
+    assert (narrow.reason.startswith("SCAN undecided"), narrow.proved) == (True, False)
 
 
 def test_independence_wants_a_ledger_and_thirty_stations_or_ten_clusters() -> None:

@@ -365,3 +365,26 @@ def test_rivals_that_are_constant_or_nearly_empty_change_nothing_for_ours(
     assert words["ours"] == ["ok"]
     notes = json.loads((tmp_path / "out" / "run.json").read_text())["references"]["stations"]["common_sample"]
     assert "single" in notes["takes_more_than_half"]
+
+
+def test_match_ups_say_where_and_in_what_every_day_counts(run: Path, scores: pd.DataFrame) -> None:
+    stations = pd.read_parquet(run / "stations.parquet").set_index("station_id")
+    with xr.open_dataset(run / "matchups.nc") as data:
+        values, subset = data["values"].values, data["subset"]
+        ids, at_stations = data["station"].values, data["reference"].values == "stations"
+        masks = dict(zip(subset.flag_meanings.split(), subset.flag_masks.tolist(), strict=True))
+        table = stations.loc[ids]
+        np.testing.assert_array_equal(data["cell_row"], table["cell_row"])
+        np.testing.assert_allclose(data["distance"], table["distance_km"])
+        words = np.array(data["status"].flag_meanings.split())[data["status"].values]
+        found = subset.values
+    assert set(words) == {"ok"}
+    matched = np.isfinite(values[0]) & np.isfinite(values[-1])
+    np.testing.assert_array_equal((found & masks["matched_with_ours"]) > 0, matched)
+    common = np.isfinite(values).all(axis=0)
+    np.testing.assert_array_equal((found & masks["common_to_all_products"]) > 0, common)
+    # The model was fitted at no station, and at days of the map until March 2016 in no cell.
+    assert not (found[at_stations] & masks["seen_in_training"]).any()
+    n = scores[scores["stratum"].eq("net/s3") & scores["subset"].eq("own") & scores["metric"].eq("bias")]
+    row = ids.tolist().index("net/s3")
+    assert int(n[n["product"].eq("ours")]["n"].iloc[0]) == ((found[row] & 1) > 0).sum()

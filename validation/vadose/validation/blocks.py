@@ -101,6 +101,13 @@ class Block:
         return np.asarray(np.logical_and.reduce([np.isfinite(self.matched.values[row]) for row in self.present]))
 
     @property
+    def sampled(self) -> npt.NDArray[np.int8]:
+        """What each day of a station counts in, (station, time): bits 1 matched with ours, 2 common, 4 seen."""
+        matched = np.isfinite(self.matched.values[self.present[0]]) & np.isfinite(self.r)
+        seen = matched & (~self.fresh | self.seen[:, None])
+        return np.asarray(matched + 2 * (matched & self.common) + 4 * seen, np.int8)
+
+    @property
     def stations(self) -> npt.NDArray[np.str_]:
         """Ids."""
         return self.matched.reference.table["station_id"].to_numpy(str)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vadose.statistics.trends import verdict as of_interval
 from vadose.validation.baselines import CLIMATOLOGY, PERSISTENCE
 from vadose.validation.calibration import Hits
 from vadose.validation.recipes import ListedGate
@@ -306,16 +307,15 @@ def stability(evidence: Evidence, limits: dict[str, float]) -> Result:
     large = [one for one in evidence.trends if one.clusters >= least]
     if not large:
         return no_evidence(f"no network has {least} clusters with five years")
-    drifting = [one for one in large if one.verdict == "drifting"]
+    said = [str(of_interval(one.ci_low, one.ci_high, limit)) for one in large]
     steepest = max(large, key=lambda one: abs(one.slope))
-    proved = all(one.verdict == "stable" for one in large)
     text = "; ".join(
-        f"{one.name} {one.verdict}: {one.slope:+.4f} ({one.ci_low:+.4f}..{one.ci_high:+.4f}) per decade, "
+        f"{one.name} {word}: {one.slope:+.4f} ({one.ci_low:+.4f}..{one.ci_high:+.4f}) per decade, "
         f"{one.detectable:.4f} would be seen with 80 % power"
-        for one in large
+        for one, word in zip(large, said, strict=True)
     )
     return Result(
-        _number(steepest.slope), limit, not drifting, proved,
+        _number(steepest.slope), limit, "drifting" not in said, set(said) == {"stable"},
         f"{text}; the requirement per year, 0.01, would allow {0.1:g} per decade",
     )  # fmt: skip
 

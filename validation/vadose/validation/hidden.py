@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vadose.common import InputError, Progress, UsageError
@@ -42,6 +43,7 @@ def hidden_values(
     read = {product.name: read_cells(product, references[:1], progress) for product in products}
     days = read[HIDDEN].series.days
     matched = match(trimmed(references[0], days[0], days[-1]), products, read=read, allow_day_mismatch=True)
+    matched = _usable(matched, settings.options.allow_day_mismatch)
     network = Network(clusters(matched.reference, [suite.product]), (), seed=settings.options.seed)
     row = _ubrmsd(matched, 1, network)
     return Hidden(
@@ -57,6 +59,16 @@ def _opened(name: str, settings: Settings, step: str) -> Product:
     except UsageError as error:
         raise InputError(f"no readable variable {name!r}: {error}", where=str(settings.hidden)) from error
     return replace(found, as_months=found.step != step and step == MONTHLY)
+
+
+def _usable(matched: Matched, allow_day_mismatch: bool) -> Matched:
+    """The same without frozen days, and without stations of another day convention unless they are allowed."""
+    reference = matched.reference
+    lost = np.broadcast_to((matched.mismatch & (not allow_day_mismatch))[:, None], reference.values.shape)
+    if "frozen" in reference.daily:
+        lost = lost | (reference.daily["frozen"] == 1)
+    values = np.where(lost, np.float32(np.nan), reference.values)
+    return replace(matched, reference=replace(reference, values=values))
 
 
 def _ubrmsd(matched: Matched, other: int, network: Network) -> pd.Series[Any]:

@@ -49,6 +49,9 @@ class Tables:
         The reference as it was scored, of `matched`.
     found
         Scores of every station or cell.
+    sampled
+        What each day of a station counts in, for references that fit into memory, (station, time): the sum of 1 where
+        it is matched with ours, 2 where all products have it too, 4 where training has seen it.
     notes
         For `run.json`.
     """
@@ -72,6 +75,7 @@ class Tables:
     matched: Matched | None
     r: Floats | None
     found: Scores
+    sampled: npt.NDArray[np.int8] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -120,7 +124,8 @@ def tables_of(
         stations=stations, curves=pd.concat(curves, ignore_index=True),
         hits=tuple(one.hits(2) for one in found.stated) if found.stated else None, shifts=shifts,
         independent=independent, network=network, matched=only.matched if only else None,
-        r=only.reference_of(split) if only else None, found=found, notes=notes,
+        r=only.reference_of(split) if only else None, found=found, sampled=only.sampled if only else None,
+        notes=notes,
     )  # fmt: skip
 
 
