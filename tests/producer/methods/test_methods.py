@@ -49,6 +49,9 @@ SMALL["downscale"] = {
 }  # fmt: skip
 SMALL["dct-pls"] = {"smoothing": 0.1, "iterations": 10}
 SMALL["tcmerge"] = {"parents": [TARGET, "cci_sm", "land_model_a_sm"]}
+SMALL["blend"] = {
+    "parts": [{"method": "ridge"}, {"method": "xgboost", "settings": {"maximum_trees": 40, "depth": 4}}],
+}  # fmt: skip
 SMALL["xgboost"] = {"maximum_trees": 150, "minimum_child_weight": 5, "depth": 4}
 
 
@@ -124,8 +127,8 @@ def test_corrupted_test_targets_leave_the_fitted_model_unchanged(
     )
     for cube, folder in ((rainy_cube, "clean"), (open_cube(tmp_path / "c.zarr"), "corrupt")):
         fitted(chosen, cube, make_folds("P1", cube, TARGET)[0], **few).save(tmp_path / folder)
-    for path in (tmp_path / "clean").iterdir():
-        assert path.read_bytes() == (tmp_path / "corrupt" / path.name).read_bytes()
+    for path in (tmp_path / "clean").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "corrupt" / path.relative_to(tmp_path / "clean")).read_bytes()
 
 
 def test_early_stopping_restores_the_best_weights_of_the_inner_split(rainy_cube: Cube) -> None:

@@ -4,6 +4,7 @@ from vadose.producer.methods.atlstm import AtLstm, AtLstmWindow
 from vadose.producer.methods.base import Block, Inputs, Method, Model, Prediction, Settings
 from vadose.producer.methods.baselines import CellMean, Climatology, Persistence
 from vadose.producer.methods.bilstm import BiLstm
+from vadose.producer.methods.blend import Blend
 from vadose.producer.methods.bucket import Bucket
 from vadose.producer.methods.choice import chosen_method, method_settings
 from vadose.producer.methods.dctpls import DctPls
@@ -53,6 +54,7 @@ METHODS: tuple[Method, ...] = (
     LinearInTime(),
     ClimatologyAnomaly(),
     DctPls(),
+    Blend(),
 )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import safetensors.numpy
 from vadose.common import InputError, Progress, UsageError, read_json, silent, write_json
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import METHODS, Block, Inputs, Method, Model, Settings, method, method_settings
+from vadose.producer.methods.blend import BlendSettings, blended
 from vadose.producer.recipe import Predictors, Recipe, unknown_word
 from vadose.producer.tensors import write_arrays
 from vadose.producer.training.dataset import cell_slices
@@ -63,8 +64,18 @@ class Contender:
         """All settings, defaults included."""
         return method_settings(self.chosen, self.settings)
 
+    @property
+    def parts(self) -> list[Contender]:
+        """What a blend is the mean of; nothing for any other method."""
+        settings = self.checked
+        if not isinstance(settings, BlendSettings):
+            return []
+        return [replace(self, method=part.method, settings=part.settings) for part in settings.parts]
+
     def runs(self, split: str) -> bool:
         """Whether a split makes sense: nowcasts stand apart, and a cell's own past says nothing of unseen cells."""
+        if parts := self.parts:
+            return all(part.runs(split) for part in parts)
         if self.chosen.splits is not None:
             return split in self.chosen.splits
         return split not in NOWCASTS and not (self.chosen.needs_own_history and split in UNSEEN_CELLS)
@@ -86,6 +97,14 @@ class Experiment:
         if name not in self.contenders:
             raise UsageError(unknown_word(name, self.contenders, "method or variant"))
         return self.contenders[name]
+
+    def named(self, wanted: Contender) -> str | None:
+        """The name under which an equal contender takes part, if one does."""
+        equal = (
+            name for name, one in self.contenders.items()
+            if (one.method, one.predictors) == (wanted.method, wanted.predictors) and one.checked == wanted.checked
+        )  # fmt: skip
+        return next(equal, None)
 
     def key(self, name: str) -> str:
         """Short hash of all that decides the results of a method; results of other inputs are not taken for these."""
@@ -209,9 +228,15 @@ def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def run_job(plan: Experiment, job: Job) -> float:
-    """Fit, predict the test fold, write the result; returns the seconds of the fit."""
+    """Fit, predict the test fold, write the result; returns the seconds of the fit.
+
+    A blend of contenders that take part themselves is the mean of their results.
+    """
     limit_threads(plan.threads)
     cube, contender = open_cube(plan.cube), plan.contender(job.method)
+    names = [plan.named(part) for part in contender.parts]
+    if names and None not in names:
+        return blend_results(plan, job, [replace(job, method=name) for name in names if name])
     fold = make_folds(job.split, cube, plan.target)[job.fold]
     inputs = Inputs({"main": cube}, plan.target, contender.predictors).hiding(fold.unseen())
     checkpoint = plan.folder / "checkpoints" / f"{job.slug}.safetensors"
@@ -227,6 +252,23 @@ def run_job(plan: Experiment, job: Job) -> float:
     write_result(plan, job, model, cube if job.split in NOWCASTS else inputs.cube, fold, seconds)
     checkpoint.unlink(missing_ok=True)
     clock.unlink(missing_ok=True)
+    return seconds
+
+
+def blend_results(plan: Experiment, job: Job, parts: Sequence[Job]) -> float:
+    """Write the mean of the results of other jobs, which are run where they are not finished, and what they cost."""
+    for part in parts:
+        if not result_path(plan, part).is_file():
+            run_job(plan, part)
+    results, costs = [read_result(plan, part) for part in parts], [read_json(cost_path(plan, part)) for part in parts]
+    mean, deviation = blended(*([one[name] for one in results] for name in ("mean", "deviation")))
+    seconds = sum(float(cost["seconds_train"]) for cost in costs)
+    write_json(cost_path(plan, job), {
+        "method": job.method, "split": job.split, "seed": job.seed, "fold": job.fold, "seconds_train": seconds,
+        "parameters": sum(int(cost["parameters"]) for cost in costs),
+        "predictions_per_second": 1.0 / sum(1.0 / float(cost["predictions_per_second"]) for cost in costs),
+    })  # fmt: skip
+    write_arrays(result_path(plan, job), {"mean": mean, "deviation": deviation})
     return seconds
 
 
