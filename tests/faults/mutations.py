@@ -18,9 +18,18 @@ STRANGE: tuple[Any, ...] = (
     {"x": None}, "2015-13-45", "1e999", "\u202e\x00", -(2**63), "<b>", "%s%n", 2**70,
 )  # fmt: skip
 
+# Share of the inputs that are a link: to a file outside, to nothing, to a folder, to itself, to bytes without an end.
+LINKED = 0.02
+LINKS = ("/etc/passwd", "../../../escape", "/escape", "..", None, "/dev/zero", "/dev/null")
+
 
 def mutated(path: Path, text: bool, generator: Generator) -> None:
-    """Damage a file in place, in one to four ways."""
+    """Damage a file in place, in one to four ways, or put a link in its place."""
+    if generator.random() < LINKED:
+        target = LINKS[int(generator.integers(len(LINKS)))]
+        path.unlink()
+        path.symlink_to(path if target is None else target)
+        return
     for _ in range(int(generator.integers(1, 5))):
         if generator.random() < 0.6 and (structured(path, generator) if text else container(path, generator)):
             continue
@@ -31,8 +40,8 @@ def mutated(path: Path, text: bool, generator: Generator) -> None:
 
 def structured(path: Path, generator: Generator) -> bool:
     """Change one value or key of a JSON or YAML file; False where it is none any more."""
-    read, write = (json.loads, json.dumps) if path.suffix == ".json" else (yaml.safe_load, yaml.safe_dump)
-    if path.suffix not in (".json", ".yaml", ".yml"):
+    read, write = (json.loads, json.dumps) if "json" in path.suffix else (yaml.safe_load, yaml.safe_dump)
+    if path.suffix not in (".json", ".yaml", ".yml", ".geojson"):
         return False
     try:
         document = read(path.read_text(encoding="utf-8"))

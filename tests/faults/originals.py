@@ -58,6 +58,20 @@ def _gate(here: Path, out: Path) -> list[str]:
     return [*_verify(here, out), "--gate"]
 
 
+def _extract(here: Path, out: Path, *words: str) -> list[str]:
+    version = next(iter(here.glob("releases/*/v*")))
+    words = (*words, "--from", "2016-01-01", "--to", "2016-01-03", "--out", str(out / "series.csv"))
+    return ["extract", str(version), *words, "--workspace", str(out), "--quiet"]
+
+
+def _areas(here: Path, out: Path) -> list[str]:
+    return _extract(here, out, "--polygon", str(here / "areas.geojson"))
+
+
+def _points(here: Path, out: Path) -> list[str]:
+    return _extract(here, out, "--points", str(here / "points.csv"))
+
+
 COMMANDS: dict[str, Command] = {
     "recipe": _recipe,
     "netcdf": _validate,
@@ -68,12 +82,14 @@ COMMANDS: dict[str, Command] = {
     "table": _table,
     "manifest": _verify,
     "stac": _gate,
+    "areas": _areas,
+    "points": _points,
 }
 KINDS = tuple(COMMANDS)
 # The kinds in turn; the whole gate takes seconds, so it comes seldom.
 ROUND = (
     "recipe", "netcdf", "manifest", "hdf5", "ismn", "table", "gldas", "stations_netcdf", "recipe", "manifest", "ismn",
-    "table", "netcdf", "manifest", "table", "ismn", "recipe", "gldas", "hdf5", "stac",
+    "table", "netcdf", "manifest", "table", "ismn", "recipe", "gldas", "hdf5", "stac", "areas", "points",
 )  # fmt: skip
 
 
@@ -212,6 +228,27 @@ def _made_release(folder: Path, targets: tuple[str, ...]) -> tuple[list[str], bo
     return [str(path.relative_to(folder)) for name in targets for path in sorted(version.glob(name))], True
 
 
+def _made_areas(folder: Path) -> tuple[list[str], bool]:
+    _made_release(folder, ())
+    rings = [[[-54.6, 46.6], [-51.3, 46.9], [-52.2, 49.7], [-54.6, 46.6]], [[-55, 49], [-54, 49], [-54, 50], [-55, 49]]]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": f"basin {k}"},
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
+        for k, ring in enumerate(rings)
+    ]
+    (folder / "areas.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return ["areas.geojson"], True
+
+
+def _made_points(folder: Path) -> tuple[list[str], bool]:
+    _made_release(folder, ())
+    (folder / "points.csv").write_text("name,lat,lon\nA,47.1,-52.6\nB,48.3,-53.4\n")
+    return ["points.csv"], True
+
+
 def _module(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -232,4 +269,6 @@ MAKERS: dict[str, Callable[[Path], tuple[list[str], bool]]] = {
     "table": _made_table,
     "manifest": lambda folder: _made_release(folder, ("manifest.json", "SHA256SUMS", "CITATION.cff")),
     "stac": lambda folder: _made_release(folder, ("stac/*.json", "datacite.json", "dataset.jsonld", "gate.json")),
+    "areas": _made_areas,
+    "points": _made_points,
 }

@@ -37,7 +37,7 @@ def run_stage(stage: str, workspace: Path) -> int:
 
     worlds = module("small_world", PRODUCER / "small_world.py")
     tools = module("release_tools", PRODUCER / "release" / "conftest.py")
-    recipe, cube, model, models = worlds.small_world(workspace, waivers=[tools.WAIVER])
+    recipe, cube, model, models = worlds.small_world(workspace, waivers=[tools.WAIVER], build__cube=True)
     version = worlds.version_folder(workspace, recipe)
     if stage == "build":
         from vadose.producer.build import build
@@ -52,7 +52,15 @@ def run_stage(stage: str, workspace: Path) -> int:
     if stage == "publish":
         return run(["release", "publish", str(version), "--to", str(workspace / "mirror"), "--workspace",
                     str(workspace), "--quiet"])  # fmt: skip
-    place = ["--box", "-55,48,-53,50", "--out", str(workspace / "series.nc"), "--format", "netcdf"]
+    place = [
+        "--polygon",
+        "POLYGON ((-54.6 46.6, -51.3 46.9, -52.2 49.7, -54.6 46.6))",
+        "--cells",
+        "--out",
+        str(workspace / "series.nc"),
+        "--format",
+        "netcdf",
+    ]
     return run(["extract", str(version), *place, "--workspace", str(workspace), "--quiet"])
 
 

@@ -62,3 +62,16 @@ def test_mutations_are_repeatable_and_change_something(trial: ModuleType, tmp_pa
         trial.mutated(path, True, np.random.default_rng(3))
         made.append(path.read_bytes())
     assert made[0] == made[1] != b'{"a": [1, 2, {"b": "c"}], "d": null}'
+
+
+def test_links_take_the_place_of_some_inputs(
+    trial: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["mutations"], "LINKED", 1.0)
+    seen = set()
+    for seed in range(40):
+        path = tmp_path / f"{seed}.json"
+        path.write_text("{}")
+        trial.mutated(path, True, np.random.default_rng(seed))
+        seen.add("itself" if path.readlink() == path else str(path.readlink()))
+    assert seen == {"itself", *(target for target in sys.modules["mutations"].LINKS if target)}
