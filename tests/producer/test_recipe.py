@@ -57,3 +57,11 @@ def test_broken_yaml_says_where(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("a: [1\n")
     with pytest.raises(UsageError, match=r"not valid YAML.*r\.yaml"):
         load_recipe(str(tmp_path / "r.yaml"))
+
+
+@pytest.mark.parametrize("name", ["../../escape", "/escape", "a/b", ".hidden", "", "nul\0byte"])
+def test_a_cube_whose_name_leads_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"cube: String should match pattern"):
+        load_recipe(str(edited(tmp_path, cube=name)))
+    with pytest.raises(UsageError, match=r"stations\.insitu: String should match pattern"):
+        load_recipe(str(edited(tmp_path, stations={"insitu": name})))

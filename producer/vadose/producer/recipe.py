@@ -11,7 +11,7 @@ import importlib.resources
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 import yaml
@@ -21,6 +21,8 @@ from vadose.producer.grids import Grid, global_shape
 from vadose.producer.vocabulary import VOCABULARY
 
 DOI = r"^10\.\d{4,9}/\S+$"
+# The name of a cube or a station dataset of the workspace: it must not lead out of its folder.
+FileName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class _Strict(pydantic.BaseModel):
@@ -263,9 +265,9 @@ class Recipe(_Strict):
     format: Literal[1] = 1
     product: Product
     inputs: tuple[InputSource, ...]
-    cube: str
-    other_cubes: dict[str, str] = {}
-    stations: dict[str, str] = {}
+    cube: FileName
+    other_cubes: dict[str, FileName] = {}
+    stations: dict[str, FileName] = {}
     target: str
     predictors: Predictors
     method: MethodSection
