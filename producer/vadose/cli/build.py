@@ -13,6 +13,8 @@ from vadose.common import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from vadose.producer.build import Predictor
+    from vadose.producer.cube import Cube
     from vadose.producer.ingest.readiness import InputState
     from vadose.producer.recipe import Recipe
 
@@ -65,10 +67,12 @@ def _build(common: Common, recipe: Recipe, days: str | None, force: str | None, 
     models = common.workspace / "models" / recipe.recipe
     model = load_model(models, recipe.predictors)
     check_rules(recipe, cube)
-    directory = common.workspace / "releases" / recipe.product.id / f"v{recipe.product.version}"
+    directory = common.workspace / "releases" / recipe.product.id / recipe.product.folder
     wanted = wanted_periods(recipe, span(days) if days else None)
     base = find_release(previous, common.workspace) if previous else None
     result: dict[str, Any] = {"directory": str(directory), "granules": int(wanted.size)}
+    if recipe.product.stream == "NRT":
+        return _build_rolling(common, recipe, cube, model, directory, wanted, span(force) if force else None)
     if common.dry_run:
         counts = foresee(recipe, cube, model, models, directory, wanted, base)
         ends = [period_end(first, recipe.product.step) for first in wanted]
@@ -88,6 +92,31 @@ def _build(common: Common, recipe: Recipe, days: str | None, force: str | None, 
     linked = f", {built.linked} linked" if base else ""
     size = f"{_size(directory) / 1e6:.1f} MB"
     table = f"{directory}: {built.written} granules written{linked}, {built.kept} were there ({size})"
+    return common.emit("build", result, table)
+
+
+def _build_rolling(
+    common: Common, recipe: Recipe, cube: Cube, model: Predictor, directory: Path, wanted: np.ndarray,
+    force: np.ndarray | None,
+) -> int:  # fmt: skip
+    """Write the granules of stream NRT that are not there yet; exit 0."""
+    from vadose.producer.build import build_rolling, forget_rolling
+    from vadose.producer.build.building import granules_there
+    from vadose.producer.build.rolling import listed
+
+    result: dict[str, Any] = {"directory": str(directory), "granules": int(wanted.size)}
+    if common.dry_run:
+        there = {*granules_there(directory), *listed(directory)}
+        result["to_write"] = sum(first not in there for first in wanted)
+        return common.emit("build", result, f"{directory}: {result['to_write']} of {wanted.size} granules to write")
+    if force is not None:
+        forget_rolling(directory, force)
+    models = common.workspace / "models" / recipe.recipe
+    built = build_rolling(recipe, cube, model, models, directory, common.memory_bytes, common.progress, wanted)
+    result |= {"written": built.written, "kept": built.kept, "superseded": built.superseded}
+    table = (
+        f"{directory}: {built.written} granules written, {built.kept} were there, {built.superseded} are final already"
+    )
     return common.emit("build", result, table)
 
 

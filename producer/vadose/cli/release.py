@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vadose.cli.options import Common, common_options
-from vadose.common import GateError, InputError, read_json
+from vadose.common import GateError, InputError, UsageError, read_json
 
 if TYPE_CHECKING:
     from vadose.producer.release.folder import Folder
@@ -57,6 +57,8 @@ def complete_command(common: Common, recipe_name: str, run_name: str) -> int:
     from vadose.producer.release.gate import failures
 
     recipe = load_recipe(recipe_name)
+    if recipe.product.stream == "NRT":
+        raise UsageError("stream NRT is in no version", next=f"vadose release roll {recipe_name}")
     directory = common.workspace / "releases" / recipe.product.id / f"v{recipe.product.version}"
     run = next((place for place in (common.workspace / "runs" / run_name, Path(run_name)) if place.is_dir()), None)
     if run is None:
@@ -88,16 +90,49 @@ def publish_command(common: Common, release: str, to: str | None, key: Path | No
 
     Example: vadose release publish demoatlstm-0p25deg/v1.0.0
     """
-    from vadose.producer.release.publish import check_allowed, manifest_sha256, publish
+    from vadose.producer.release.publish import check_allowed, publish
 
     folder = _find(common, release)
     if common.dry_run:
         if not folder.published:
-            check_allowed(folder, manifest_sha256(folder))
+            check_allowed(folder, folder.manifest_sha256)
         return common.emit("release publish", {"version": folder.version}, f"{folder.path}: may be published")
     happened = publish(folder, common.progress, to=to, key=key)
     text = "published" if happened else "was published already, nothing to do"
     return common.emit("release publish", {"version": folder.version, "happened": happened}, f"{folder.path}: {text}")
+
+
+@command.command("roll")
+@click.argument("recipe_name", metavar="RECIPE")
+@click.option("--to", metavar="URL", help="Also bring the copy at this folder or S3-compatible store up to date.")
+@common_options
+def roll_command(common: Common, recipe_name: str, to: str | None) -> int:
+    """Check and list the new granules of stream NRT, and remove those that were final for 90 days.
+
+    The 90 days are counted to product.issued of the recipe. Exit 4 if a check fails; nothing changes then.
+
+    Example: vadose release roll my-nrt-recipe.yaml
+    """
+    from vadose.producer.recipe import load_recipe
+    from vadose.producer.release.copies import copy_rolling
+    from vadose.producer.release.gate import failures
+    from vadose.producer.release.rolling import roll
+
+    recipe = load_recipe(recipe_name)
+    directory = common.workspace / "releases" / recipe.product.id / "nrt"
+    if not directory.is_dir():
+        raise InputError("nothing is built", where=str(directory), next=f"vadose build {recipe_name}")
+    done = roll(recipe, directory, common.progress, dry_run=common.dry_run)
+    if to is not None and done.passed and not common.dry_run:
+        copy_rolling(done.folder, to, common.progress)
+    result = {
+        "directory": str(directory), "passed": done.passed, "added": done.added, "removed": done.removed,
+        "checks": [item.as_json() for item in done.results],
+    }  # fmt: skip
+    head = f"{directory}: {'passed' if done.passed else 'failed'} {len(done.results)} checks, "
+    head += f"{len(done.added)} granules new, {len(done.removed)} removed"
+    lines = [head, *(f"  failed  {line}" for line in failures(done.results))]
+    return common.emit("release roll", result, "\n".join(lines), 0 if done.passed else 4)
 
 
 @command.command("diff")

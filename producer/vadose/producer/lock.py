@@ -53,8 +53,8 @@ def only_one(place: Path, verb: str) -> Iterator[None]:
 
 
 def lock_path(place: Path) -> Path:
-    """The lock of a version folder, or of a product's root files."""
-    is_version = place.name.startswith("v") and place.name[1:2].isdigit()
+    """The lock of a version folder or the rolling one, or of a product's root files."""
+    is_version = (place.name.startswith("v") and place.name[1:2].isdigit()) or place.name == "nrt"
     return place.parent / f".{place.name}.lock" if is_version else place / ".root.lock"
 
 

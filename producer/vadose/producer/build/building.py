@@ -195,7 +195,8 @@ def granules_there(directory: Path) -> dict[np.datetime64, list[PurePosixPath]]:
     """Granules in a version folder, by the first day of their day or month, as paths inside it."""
     found: dict[np.datetime64, list[PurePosixPath]] = {}
     for step in ("DAILY", "MONTHLY"):
-        for path in directory.glob(f"*/{step}/**/*.nc"):
+        # Only the rolling folder has no folder of the stream.
+        for path in (*directory.glob(f"*/{step}/**/*.nc"), *directory.glob(f"{step}/**/*.nc")):
             if not path.name.startswith("."):
                 first = np.datetime64(parse_name(path.name).day, "D")
                 found.setdefault(first, []).append(PurePosixPath(path.relative_to(directory)))

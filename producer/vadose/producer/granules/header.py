@@ -282,6 +282,12 @@ def duration(product: Product) -> str:
     return "P1M" if product.step == "monthly" else "P1D"
 
 
+def source(recipe: Recipe) -> str:
+    """What the product was made from; of stream NRT it says which inputs are preliminary."""
+    early = ", ".join(item.name for item in recipe.inputs if item.preliminary)
+    return f"{recipe.product.source}; preliminary: {early}" if early else recipe.product.source
+
+
 def _globals(recipe: Recipe, identity: Identity, grid: Grid) -> dict[str, Any]:
     product = recipe.product
     link = f"https://doi.org/{product.concept_doi}" if product.concept_doi else product.landing_url
@@ -309,7 +315,7 @@ def _globals(recipe: Recipe, identity: Identity, grid: Grid) -> dict[str, Any]:
         "processing_level": "L4",
         "cdm_data_type": "Grid",
         "institution": product.institution,
-        "source": product.source,
+        "source": source(recipe),
         "history": identity.history(product.issued),
         "input_manifest_sha256": identity.inputs_sha256,
         "references": product.references,

@@ -55,10 +55,11 @@ class GranuleName:
 
     @property
     def path(self) -> PurePosixPath:
-        """Place inside the version folder."""
+        """Place inside the version folder, of stream NRT inside the product's `nrt/`."""
         if self.step == "STATIC":
             return PurePosixPath("static", self.text)
-        folder = PurePosixPath(self.stream, self.step, self.when[:4])
+        stream = () if self.stream == "NRT" else (self.stream,)
+        folder = PurePosixPath(*stream, self.step, self.when[:4])
         return (folder / self.when[4:6] if self.step == "DAILY" else folder) / self.text
 
     @property

@@ -32,8 +32,8 @@ class Folder:
 
     @property
     def version(self) -> str:
-        """The version without its `v`."""
-        return self.path.name[1:]
+        """The version without its `v`; `nrt` of the rolling folder."""
+        return self.path.name.removeprefix("v")
 
     @property
     def root(self) -> Path:
@@ -62,9 +62,9 @@ class Folder:
             )
         return file_sha256(path)
 
-    def recipe(self) -> Recipe:
-        """The recipe that the version was built from."""
-        path = self.path / "provenance" / "recipe.yaml"
+    def recipe(self, place: str = "provenance") -> Recipe:
+        """The recipe that the version was built from, or that stands in another place of it."""
+        path = self.path / place / "recipe.yaml"
         if not path.is_file():
             raise InputError("no recipe in the release", where=str(path), next="vadose build RECIPE")
         return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

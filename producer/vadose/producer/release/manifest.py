@@ -80,10 +80,15 @@ def _granule(entry: dict[str, Any], note: Previous | None) -> dict[str, Any]:
     return {**entry, **note.replaced[name]} if note and name in note.replaced else entry
 
 
+def role(path: str) -> str:
+    """What a file that is no granule is for, by its place."""
+    return ROLES.get(path.partition("/")[0], "document")
+
+
 def _side_file(folder: Folder, path: str, since: Mapping[str, str]) -> dict[str, Any]:
     place = folder.path / path
     return {
-        "path": path, "role": ROLES.get(path.partition("/")[0], "document"), "bytes": place.stat().st_size,
+        "path": path, "role": role(path), "bytes": place.stat().st_size,
         "sha256": file_sha256(place), "since": since.get(path, folder.version), "status": "published", "replaces": None,
         "reason": None,
     }  # fmt: skip

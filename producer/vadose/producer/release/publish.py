@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from vadose.common import GateError, InputError, Progress, file_sha256, read_json, whole_file, write_json
+from vadose.common import GateError, InputError, Progress, UsageError, file_sha256, read_json, whole_file, write_json
 from vadose.producer.lock import only_one
+from vadose.producer.release.copies import copy, copy_root
 from vadose.producer.release.folder import (
     GATE,
-    MANIFEST,
     SIGNATURE,
     SIGNOFF,
     STANDING,
@@ -20,11 +19,11 @@ from vadose.producer.release.folder import (
     order,
     versions,
 )
+from vadose.producer.release.rolling import withdraw_rolling
 from vadose.producer.release.verify import verify
 
 NAMESPACE = "vadose-release"
 READ_ONLY_FILE, READ_ONLY_FOLDER = 0o444, 0o555
-LAST = (SUMS, MANIFEST)
 # What is about the manifest and therefore in no list of sums of the version; `versions.json` holds their sums.
 BESIDE = (GATE, SIGNOFF, SIGNATURE)
 
@@ -40,12 +39,16 @@ def publish(folder: Folder, progress: Progress, *, to: str | None = None, key: P
         If the recipe forbids it, the gate or the sign-off is missing or about another manifest, a version of this
         number with other bytes is published, or another process publishes the product.
     """
+    if folder.path.name == "nrt":
+        raise UsageError(
+            "stream NRT is in no version", where=str(folder.path), next="vadose release roll RECIPE [--to URL]"
+        )
     with only_one(folder.root, "published"), only_one(folder.path, "published"):
         return _publish(folder, progress, to, key)
 
 
 def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | None) -> bool:
-    sha256 = manifest_sha256(folder)
+    sha256 = folder.manifest_sha256
     entry = folder.entry
     if entry is not None and entry["manifest_sha256"] != sha256:
         raise GateError(
@@ -73,16 +76,6 @@ def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | Non
         if to is not None:
             copy_root(folder.root, to)
     return happened
-
-
-def manifest_sha256(folder: Folder) -> str:
-    """Hash of the manifest; a version without one is an `InputError`."""
-    path = folder.path / MANIFEST
-    if not path.is_file():
-        raise InputError(
-            "no manifest: the release is not completed", where=str(folder.path), next="vadose release RECIPE --run RUN"
-        )
-    return file_sha256(path)
 
 
 def check_allowed(folder: Folder, sha256: str) -> None:
@@ -179,56 +172,32 @@ def _latest(root: Path) -> str | None:
     return str(read_json(path)["version"]) if path.is_file() else None
 
 
-def copy(folder: Folder, to: str, progress: Progress) -> bool:
-    """Copy a version to a URL, sums and manifest last, and read it back; whether anything was copied."""
-    import fsspec
-
-    system, base = fsspec.core.url_to_fs(f"{to.rstrip('/')}/{folder.root.name}/{folder.path.name}")
-    manifest = f"{base}/{MANIFEST}"
-    if system.exists(manifest) and _remote_sha256(system, manifest) != file_sha256(folder.path / MANIFEST):
-        raise GateError(
-            f"version {folder.version} is published there with other bytes", where=manifest,
-            next="raise product.version and product.issued in the recipe and build again",
-        )  # fmt: skip
-    names = [name for name in folder.files() if name not in LAST]
-    copied = False
-    for name in progress.track([*names, *LAST], f"copy to {to}"):
-        target = f"{base}/{name}"
-        local = folder.path / name
-        if system.exists(target) and _remote_sha256(system, target) == file_sha256(local):
-            continue
-        system.makedirs(target.rpartition("/")[0], exist_ok=True)
-        partial = f"{target}.part"
-        with local.open("rb") as source, system.open(partial, "wb") as sink:
-            shutil.copyfileobj(source, sink)
-        system.mv(partial, target)
-        if _remote_sha256(system, target) != file_sha256(local):
-            raise InputError(f"{name} was damaged on its way", where=target, next="run the same command again")
-        copied = True
-    return copied
-
-
-def _remote_sha256(system: Any, path: str) -> str:
-    import hashlib
-
-    with system.open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def copy_root(root: Path, to: str) -> None:
-    """Copy the product's root files, `latest.json` last."""
-    import fsspec
-
-    system, base = fsspec.core.url_to_fs(f"{to.rstrip('/')}/{root.name}")
-    for name in ("KNOWN_ISSUES.md", "versions.json", "latest.json"):
-        if (root / name).is_file():
-            system.pipe_file(f"{base}/{name}", (root / name).read_bytes())
-
-
 def withdraw(folder: Folder, reason: str, *, granule: str | None = None) -> None:
     """Withdraw a published version, or one granule of it; only the product's root files change."""
+    if not reason.strip():
+        raise UsageError("a withdrawal needs a reason, which is published", next="--reason TEXT")
     with only_one(folder.root, "withdrawn"):
-        _withdraw(folder, reason, granule)
+        if folder.path.name == "nrt":
+            _withdraw_rolling(folder, reason, granule)
+        else:
+            _withdraw(folder, reason, granule)
+
+
+def _withdraw_rolling(folder: Folder, reason: str, granule: str | None) -> None:
+    if granule is None:
+        raise UsageError("stream NRT is in no version", where=str(folder.path), next="--granule NAME")
+    with only_one(folder.path, "withdrawn"):
+        withdraw_rolling(folder, granule, reason)
+    note_issue(folder.root, f"## Withdrawn: granule {granule} of stream NRT", reason)
+
+
+def note_issue(root: Path, title: str, reason: str) -> None:
+    """Add an entry to the product's live `KNOWN_ISSUES.md`, once."""
+    issues = root / "KNOWN_ISSUES.md"
+    text = issues.read_text(encoding="utf-8") if issues.is_file() else "# Known issues\n"
+    if title not in text:
+        with whole_file(issues) as part:
+            part.write_text(f"{text.rstrip()}\n\n{title}\n\n{reason}\n", encoding="utf-8")
 
 
 def _withdraw(folder: Folder, reason: str, granule: str | None) -> None:
@@ -238,13 +207,8 @@ def _withdraw(folder: Folder, reason: str, granule: str | None) -> None:
         )
     if granule is not None and granule not in {Path(name).name for name in folder.files()}:
         raise InputError(f"no granule {granule!r} in version {folder.version}", where=str(folder.path))
-    what = f"granule {granule}" if granule else "version"
-    issues = folder.root / "KNOWN_ISSUES.md"
-    text = issues.read_text(encoding="utf-8") if issues.is_file() else "# Known issues\n"
-    title = f"## Withdrawn: {what} of {folder.version}" if granule else f"## Withdrawn: version {folder.version}"
-    if title not in text:
-        with whole_file(issues) as part:
-            part.write_text(f"{text.rstrip()}\n\n{title}\n\n{reason}\n", encoding="utf-8")
+    what = f"granule {granule} of" if granule else "version"
+    note_issue(folder.root, f"## Withdrawn: {what} {folder.version}", reason)
     entries = [dict(item) for item in versions(folder.root)]
     for item in entries:
         if item["version"] == folder.version:
