@@ -1,7 +1,7 @@
 // Draws every `.plot[data-spec]` when it comes near the view, redraws it in the other scheme, frees it when it leaves.
 
 import { json, load } from "./loading.js";
-import { themed, tinted } from "./theme.js";
+import { colours, themed, tinted } from "./theme.js";
 
 const specs = new WeakMap();
 const drawn = new Set();
@@ -37,7 +37,10 @@ const withWrappedNames = (layout, height) => {
 const fitted = (spec, height) => {
   if (!narrow()) return { ...spec, layout: { ...spec.layout, ...(height ? { height } : {}) } };
   if (spec.layout.meta?.panels > 1) return { data: spec.data, layout: stacked(spec.layout, height) };
-  const y = spec.layout.xaxis?.title ? -0.24 : -0.12;
+  // The colour bar lies below ticks and title of the axis, whatever the height of the plot.
+  const margins = { t: 12, b: 48, ...spec.layout.margin };
+  const inner = Math.max((height ?? 360) - margins.t - margins.b, 80);
+  const y = -(spec.layout.xaxis?.title ? 52 : 24) / inner;
   const flat = (bar) => ({ ...bar, orientation: "h", x: 0.5, xanchor: "center", y, yanchor: "top", len: 0.95, thickness: 12, title: { ...bar?.title, side: "top" } });
   const data = spec.data.map((trace) => {
     if (trace.colorbar) return { ...trace, colorbar: flat(trace.colorbar) };
@@ -45,8 +48,34 @@ const fitted = (spec, height) => {
     return trace;
   });
   const coloured = spec.data.some((trace) => trace.colorbar || trace.marker?.colorbar);
-  const margin = { ...spec.layout.margin, r: 8, b: (spec.layout.margin?.b ?? 40) + (coloured ? 64 : 0) };
+  const margin = { ...spec.layout.margin, r: spec.layout.polar ? 40 : 8, b: (spec.layout.margin?.b ?? 40) + (coloured ? 64 : 0) };
   return { data, layout: withWrappedNames({ ...spec.layout, margin, ...(height ? { height } : {}) }, height) };
+};
+
+const nameOf = (element) => (element.dataset.spec ?? "figure.json").split("/").pop().replace(/\.json$/, "");
+
+/** The figure as a picture on the ground of the scheme, at the size at which it is seen. */
+const download = (element, plotly, format) =>
+  plotly.downloadImage(
+    { data: element.data, layout: { ...element.layout, paper_bgcolor: colours().ground } },
+    { format, width: element.clientWidth, height: element.clientHeight, scale: format === "png" ? 2 : 1, filename: nameOf(element) },
+  );
+
+/** Buttons for the picture stand behind the links to the numbers; without script there is nothing to draw from. */
+const offerImages = (element, plotly) => {
+  const caption = element.closest("figure")?.querySelector("figcaption");
+  if (!caption || caption.querySelector(".image")) return;
+  const what = element.getAttribute("aria-label") ?? "figure";
+  const buttons = ["png", "svg"].map((format) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "image";
+    button.textContent = format.toUpperCase();
+    button.setAttribute("aria-label", `${format.toUpperCase()} image of: ${what}`);
+    button.addEventListener("click", () => download(element, plotly, format));
+    return button;
+  });
+  caption.append(" Image: ", buttons[0], ", ", buttons[1], ".");
 };
 
 /** Draw a specification into an element and remember both. */
@@ -58,6 +87,7 @@ export const draw = async (element, spec) => {
   if (layout.height) element.style.height = `${layout.height}px`;
   await plotly.react(element, tinted(data), themed({ ...layout, autosize: true }), { responsive: true });
   drawn.add(element);
+  offerImages(element, plotly);
   element.dataset.drawn = "yes";
 };
 

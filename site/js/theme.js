@@ -55,6 +55,10 @@ export const themed = (layout) => {
       lonaxis: { ...layout.geo.lonaxis, gridcolor: c.grid },
     };
   }
+  if (layout.polar) {
+    const { radialaxis, angularaxis } = layout.polar;
+    result.polar = { ...layout.polar, bgcolor: "rgba(0,0,0,0)", radialaxis: axis(c, radialaxis), angularaxis: axis(c, angularaxis) };
+  }
   return result;
 };
 

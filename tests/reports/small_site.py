@@ -23,6 +23,15 @@ SECRET = np.float32(0.2718)
 HOSTILE = '<img src=x onerror=alert(1)>"]|`{{7*7}}` [a](javascript:x) *b* <a href="https://evil.example/">go</a>'
 
 
+# Counts of a trial in which the program was broken on purpose.
+FAULTS = {
+    "command": "python trial.py", "date": "2026-01-15", "seed": 7,
+    "kills": {"build": {"killed": 1200, "half_written": 0}, "train": 50}, "disks": {"full": 6, "clean": True},
+    "fuzz": {"granule": {"3": 90, "0": 10}, f"station {HOSTILE}": {"3": 5, "1": 1}},
+    "faults": [f"a file was left behind {HOSTILE}", {"what": "a traceback", "mended": True}],
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Station:
     """One station of a run."""
@@ -283,6 +292,8 @@ def further_scores(places: list[Station], version: str = "1.0.0") -> list[dict[s
     rows = []
     for product in ("vadose", "rival"):
         mine = shared if product == "vadose" else {}
+        # The ratio of standard deviations is no headline metric: the diagrams show it.
+        rows.append(score(product, "std_ratio", near(0.9), **mine))
         for metric, signal, middle in (("r", "raw", 0.72), ("ubrmsd", "raw", 0.041), ("bias", "raw", -0.012)):
             rows.append(score(product, metric, near(middle), signal=signal, subset="own", coverage=0.8, **mine))
         rows.append(score(product, "lag_days", near(0.1), stratum_kind="lag", subset="own", aggregate="mean_z", **mine))
@@ -453,8 +464,13 @@ def write_granule(path: Path, day: pd.Timestamp) -> None:
         file.createVariable("lon", "f8", ("lon",))[:] = 5.125 + 0.25 * np.arange(24)
         sm = file.createVariable("sm", "f4", ("time", "lat", "lon"), fill_value=np.float32(-9999))
         sm.long_name = "volumetric soil moisture, 0-5 cm, daily mean"
+        sm.units = "m3 m-3"
+        sm.comment = HOSTILE
         sm[:] = np.linspace(0.05, 0.45, 480).reshape(1, 20, 24)
         flag = file.createVariable("flag", "i2", ("time", "lat", "lon"))
+        flag.long_name = "status"
+        flag.flag_masks = np.array([1, 4, 512], "i2")
+        flag.flag_meanings = "outside_domain frozen_soil gap_filled"
         flag[:] = 0
         flag[0, 3, :] = 4
 
@@ -492,6 +508,18 @@ def recipe(version: str, title: str) -> dict[str, object]:
             "publisher": agent,
         },
     }
+
+
+def coverage(days: pd.DatetimeIndex) -> pd.DataFrame:
+    """coverage.csv: on every seventh day half of the cells are frozen."""
+    frozen = np.where(np.arange(len(days)) % 7 == 6, 240, 24)
+    return pd.DataFrame(
+        {
+            "day": days.strftime("%Y-%m-%d"), "cells_expected": 480, "cells_given": 480 - frozen,
+            "cells_recommended": 470 - frozen, "share_frozen_soil": frozen / 480, "share_gap_filled": 0.0,
+            "mean": 0.25 + 0.01 * np.sin(np.arange(len(days))), "p05": 0.1, "p95": 0.4,
+        }
+    )  # fmt: skip
 
 
 def write_release(
@@ -549,8 +577,7 @@ def write_release(
     }
     (folder / "provenance" / "model.json").write_text(json.dumps({"ledger": ledger}))
     (folder / "quality").mkdir()
-    coverage = pd.DataFrame({"day": DAYS.strftime("%Y-%m-%d"), "cells_expected": 480, "cells_given": 456})
-    coverage.to_csv(folder / "quality" / "coverage.csv", index=False)
+    coverage(DAYS).to_csv(folder / "quality" / "coverage.csv", index=False)
     copy = folder / "quality" / "validation"
     copy.mkdir()
     for name in ("run.json", "scores.parquet", "stations.parquet", "comparisons.parquet", "verdict.json"):
@@ -667,6 +694,12 @@ def write_skill(folder: Path) -> Path:
         }
     ]
     pd.DataFrame(costs).to_parquet(folder / "costs.parquet", index=False)
+    bins = [
+        {"split": "P1", "method": method, "seed": seed, "reference": x, "predicted": y, "count": 10 * k + len(method)}
+        for method, seed in (("lstm", "0"), ("lstm", "ensemble"), ("xgboost", "1"), ("xgboost", "0"))
+        for k, (x, y) in enumerate(((0.105, 0.115), (0.115, 0.115), (0.205, 0.195)))
+    ]
+    pd.DataFrame(bins).to_parquet(folder / "density.parquet", index=False)
     about = {
         "command": "nox -s skill",
         "commit": "f" * 40,
@@ -851,6 +884,8 @@ def write_project(folder: Path) -> Path:
             }
         ],
     }
+    (folder / "data" / "faults").mkdir()
+    (folder / "data" / "faults" / "first_trial.json").write_text(json.dumps(FAULTS))
     (folder / "data" / "speed").mkdir()
     (folder / "data" / "speed" / "speed.json").write_text(json.dumps(speed))
     return folder

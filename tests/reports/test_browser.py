@@ -24,7 +24,9 @@ PAGES = (
     f"{VERSION}collocation/",
     f"{VERSION}error-budget/",
     f"{VERSION}stability/",
+    f"{VERSION}events/",
     f"{VERSION}gates/",
+    f"{VERSION}coverage/",
     f"{VERSION}download/",
     f"{VERSION}provenance/",
     "demo-0p25deg/v1.1.0/",
@@ -96,7 +98,7 @@ def test_the_tabs_of_a_version_lead_to_every_page(browser, built, visits, width:
     tabs = found.page.locator("nav.pages a").all_inner_texts()
     assert tabs == [
         "Scoreboard", "Rivals", "Strata", "Stations", "Maps", "Uncertainty", "Collocation", "Error budget", "Stability",
-        "Events", "Gates", "Download", "Provenance",
+        "Events", "Gates", "Coverage", "Download", "Provenance",
     ]  # fmt: skip
     for words in tabs[1:]:
         found.page.locator("nav.pages a", has_text=words).first.click()

@@ -24,6 +24,7 @@ NAMES = (
     "demo-0p25deg/v1.0.0/stability.md",
     "demo-0p25deg/v1.0.0/events.md",
     "demo-0p25deg/v1.0.0/gates.md",
+    "demo-0p25deg/v1.0.0/coverage.md",
     "demo-0p25deg/v1.0.0/download.md",
     "demo-0p25deg/v1.0.0/provenance.md",
     "demo-0p25deg/compare/index.md",
@@ -41,6 +42,8 @@ NAMES = (
     "data/demo-0p25deg/v1.0.0/stations.json",
     "data/figures/demo-0p25deg/v1.0.0/scores-1.json",
     "data/figures/demo-0p25deg/v1.0.0/stations/r.json",
+    "data/figures/demo-0p25deg/v1.0.0/coverage/hovmoller.json",
+    "data/figures/demo-0p25deg/v1.0.0/rivals/taylor.json",
     "data/figures/demo-0p25deg/v1.0.0/stations-series.json",
 )
 

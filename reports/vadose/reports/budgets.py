@@ -81,7 +81,10 @@ def _section(version: Version, run: Run, renderer: Renderer, part: pd.DataFrame,
         "title": " + ".join(subset.removeprefix(BUDGET).split("+")),
         "audit": AUDIT.get(fact_word(cells, "audit"), "independence not known"),
         "table": table,
-        "figures": [renderer.place(f, f"{version.address}/budget") for f in _figure(run, known, ranked, names, number)],
+        "figures": [
+            renderer.place(f, f"{version.address}/budget", run.period)
+            for f in _figure(run, known, ranked, names, number)
+        ],
     }
 
 

@@ -41,7 +41,10 @@ def collocation_page(version: Version, run: Run, renderer: Renderer) -> Page:
                 "reference": reference,
                 "errors": [table for signal in SIGNALS if (table := _errors(run, chosen, reference, signal)).lines],
                 "validity": _validity(chosen, reference),
-                "figures": [renderer.place(f, f"{version.address}/collocation") for f in _maps(run, chosen, reference)],
+                "figures": [
+                    renderer.place(f, f"{version.address}/collocation", run.period)
+                    for f in _maps(run, chosen, reference)
+                ],
             }
         )
     values = {"sections": sections, "relations": _relations(run), "ours": run.ours}

@@ -54,6 +54,12 @@ class Skill:
         path = self.folder / "costs.parquet"
         return read_table(path) if path.is_file() else None
 
+    @cached_property
+    def density(self) -> pd.DataFrame | None:
+        """`density.parquet`: counts of test values by what was observed and what was predicted."""
+        path = self.folder / "density.parquet"
+        return read_table(path) if path.is_file() else None
+
 
 @dataclass(frozen=True)
 class Experiment:

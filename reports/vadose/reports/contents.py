@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vadose.reports.data import Run
+from vadose.reports.data import Release, Run
 
 UNCERTAINTY, TRIPLET, MAP, STABILITY, EVENTS = "uncertainty", "triplet", "map", "stability", "events"
 BUDGET = "budget "
@@ -43,6 +43,11 @@ def has_events(run: Run) -> bool:
 def has_maps(run: Run) -> bool:
     """Whether maps were compared."""
     return bool(run.map_references)
+
+
+def has_coverage(release: Release) -> bool:
+    """Whether the cells of each day were counted."""
+    return release.coverage is not None and len(release.coverage) > 0
 
 
 def _draws(run: Run, figure: str) -> bool:

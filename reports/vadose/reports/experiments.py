@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vadose.reports import figures
+from vadose.reports.captions import table_caption
 from vadose.reports.collocations import RELATIONS
 from vadose.reports.committed import Experiment
 from vadose.reports.figures import Dot
@@ -120,7 +121,7 @@ def _listings(key: str, table: Committed) -> list[Listing]:
         return VIEWS[key](table)
     if table.long or key in DRAWN_ONLY:
         return []
-    return [table.listing(_named(key))]
+    return [table.listing(table_caption(key, _named(key)))]
 
 
 def _validity_views(table: Committed) -> list[Listing]:

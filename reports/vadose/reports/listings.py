@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vadose.reports.formats import MARKS, METRICS, STATUS, count, score_text, status_text
+from vadose.reports.captions import column_words
+from vadose.reports.formats import MARKS, METRICS, STATUS, count, display, score_text, status_text
 from vadose.reports.pages import Renderer
-from vadose.reports.tables import finite
+from vadose.reports.tables import Head, finite
 
 MOST_ROWS = 200
 _LONG = 2000
@@ -35,7 +36,7 @@ class Listing:
 
     caption: str
     file: str
-    heads: tuple[str, ...]
+    heads: tuple[Head, ...]
     rows: tuple[tuple[Value, ...], ...]
     total: int
 
@@ -80,12 +81,21 @@ class Committed:
         given = self.frame[column].iloc[row]
         if isinstance(given, bool) or type(given).__name__ == "bool":
             return Value(None, "✓ yes" if given else "✗ no")
+        if column == "kind":
+            return Value(None, str(given).replace("_", " "))
+        if column == "metric":
+            return Value(None, display(str(given)).label)
         number = finite(given) if isinstance(given, int | float) or hasattr(given, "dtype") else None
         if number is None:
             missing = given is None or (isinstance(given, float) and given != given)
             words = status_text(str(given), None) if str(given) in STATUS else str(given)
             return Value(None, "–" if missing else words)
         return Value(repr(plain(number)), written(self._metric(row, column), number), f"{row} {column}")
+
+    def _head(self, column: str) -> Head:
+        """Words and unit of a column; where each row has its own metric, the column has no unit."""
+        words, unit = column_words(column)
+        return Head(words, "" if "metric" in self.frame and column in (*_OF_METRIC, "difference") else unit)
 
     def _metric(self, row: int, column: str) -> str:
         if column in _OF_METRIC and "metric" in self.frame:
@@ -97,7 +107,7 @@ class Committed:
         frame = self.frame
         shown = [str(name) for name in frame if len(frame) < 2 or frame[name].astype(str).nunique() > 1]
         rows = tuple(tuple(self.value(row, column) for column in shown) for row in range(min(len(frame), MOST_ROWS)))
-        return Listing(caption, self.file, tuple(name.replace("_", " ") for name in shown), rows, len(frame))
+        return Listing(caption, self.file, tuple(self._head(name) for name in shown), rows, len(frame))
 
     def pivot(
         self, caption: str, rows: Sequence[str], columns: str, value: str, *, where: pd.Series[bool] | None = None,
@@ -124,7 +134,7 @@ class Committed:
             for word in dict.fromkeys(labels)
         )
         heads = tuple(_head(b) for b in across)
-        return Listing(caption, self.file, (", ".join(rows).replace("_", " "), *heads), lines, len(lines))
+        return Listing(caption, self.file, (Head(", ".join(rows).replace("_", " ")), *heads), lines, len(lines))
 
     def _pivoted(self, row: int | None, column: str, interval: bool) -> Value:
         if row is None:
@@ -141,10 +151,10 @@ class Committed:
         return replace(found, beside=beside)
 
 
-def _head(word: str) -> str:
+def _head(word: str) -> Head:
     if word in METRICS:
-        return METRICS[word].label
-    return "valid" if word == "ok" else status_text(word, None).replace("_", " ")
+        return Head(METRICS[word].label, METRICS[word].unit)
+    return Head("valid" if word == "ok" else status_text(word, None).replace("_", " "))
 
 
 def plain(value: Any) -> Any:

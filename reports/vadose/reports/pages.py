@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jinja2
@@ -76,10 +76,13 @@ class Renderer:
             "count": formats.count,
             "percent": formats.percent,
             "size": formats.size,
+            "units": formats.unit_signs,
         }
 
-    def place(self, figure: Figure, folder: str) -> PlacedFigure:
-        """Give a figure its two files below `data/figures/`."""
+    def place(self, figure: Figure, folder: str, period: tuple[str, str] | None = None) -> PlacedFigure:
+        """Give a figure its two files below `data/figures/`; a period that its caption lacks is added."""
+        if period is not None and period[0] not in figure.caption:
+            figure = replace(figure, caption=f"{figure.caption} Period {period[0]} to {period[1]}.")
         base = f"data/figures/{folder}/{figure.name}"
         self.output.add_json(f"{base}.json", figure.spec)
         self.output.add_csv(f"{base}.csv", *columns(figure.data))

@@ -10,7 +10,7 @@ from vadose.common import InputError
 from vadose.reports import figures
 from vadose.reports.data import Content, Release, newest
 from vadose.reports.feed import Issue, issues
-from vadose.reports.fields import latest_field
+from vadose.reports.fields import latest_field, latest_month, variables
 from vadose.reports.pages import Page, PlacedFigure, Renderer, code
 from vadose.reports.tables import Table, groups, scoreboard
 from vadose.reports.versions import Version
@@ -50,12 +50,13 @@ def product_pages(
     }
     meta: dict[str, Any] = {"preview": True} if current.preview else {"jsonld": current.jsonld}
     placed = [renderer.place(figure, product) for figure in _landing_figures(current)]
+    listed, flags = variables(current)
     pages = [
         Page(
             f"{product}/index.md",
             product,
             "landing.md.jinja",
-            {**shared, "figures": placed, "bibtex": bibtex(current)},
+            {**shared, "figures": placed, "bibtex": bibtex(current), "variables": listed, "flags": flags},
             meta,
         ),
         Page(f"{product}/changelog.md", f"{product}: change log", "changelog.md.jinja", shared),
@@ -100,6 +101,15 @@ def _landing_figures(release: Release) -> list[figures.Figure]:
         days, share = coverage_share(release)
         result.append(figures.coverage_figure("coverage", days, share))
     return result
+
+
+def month_figure(release: Release) -> figures.Figure | None:
+    """The map of the home page: the mean of the newest month."""
+    field = latest_month(release)
+    if field is None:
+        return None
+    name = field.long_name[:1].upper() + field.long_name[1:]
+    return figures.field_figure("latest-month", field.lat, field.lon, field.values, field.day, name)
 
 
 def coverage_share(release: Release) -> tuple[list[str], list[float | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from vadose.reports.data import Release, Run
@@ -60,9 +61,25 @@ def download_page(version: Version, release: Release, output: Output, files_url:
         "loaded": loaded,
         "urls": f"{version.data}/urls.txt",
         "sums": f"{version.data}/SHA256SUMS.txt",
+        "first_day": code(_day(release)),
+        "place": code(_place(release)),
         "files_url": code(f"{files_url.rstrip('/')}/"),
     }
     return version_page(version, "download.md", f"{version.title}: download", "download.md.jinja", values)
+
+
+def _day(release: Release) -> str:
+    """The first day of the record, for the example; only digits and hyphens of the manifest are taken."""
+    starts = sorted(str(entry["start"])[:10] for entry in release.granules if entry.get("start"))
+    return next((day for day in starts if re.fullmatch(r"\d{4}-\d\d-\d\d", day)), "2020-01-01")
+
+
+def _place(release: Release) -> str:
+    """Options of a place for the example: the first station of the run, since there the product has values."""
+    if release.run is None or not len(release.run.stations):
+        return "--points points.csv"
+    first = release.run.stations.iloc[0]
+    return f"--lat {float(first['lat']):.2f} --lon {float(first['lon']):.2f}"
 
 
 def provenance_page(version: Version, release: Release) -> Page:

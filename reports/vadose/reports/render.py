@@ -12,13 +12,14 @@ import yaml
 
 from vadose.common import Progress, silent
 from vadose.reports.change_pages import change_pages
-from vadose.reports.data import Content, collect
+from vadose.reports.data import Content, collect, newest
 from vadose.reports.evidence import evidence_page
+from vadose.reports.faults import trials
 from vadose.reports.feed import affecting, atom
 from vadose.reports.mathml import with_mathml
 from vadose.reports.output import Output, write_if_changed
 from vadose.reports.pages import Page, PlacedFigure, Renderer
-from vadose.reports.products import check_paths, home_page, product_issues, product_pages
+from vadose.reports.products import check_paths, home_page, month_figure, product_issues, product_pages
 from vadose.reports.project import site_project
 from vadose.reports.results import skill_page, speed_page, truth_page
 from vadose.reports.selector import choose_page
@@ -118,11 +119,10 @@ def build_pages(content: Content, renderer: Renderer, site_url: str, files_url: 
     pages: list[Page] = []
     maps: dict[str, PlacedFigure] = {}
     for name, releases in progress.track(content.products.items(), "products", len(content.products)):
-        mine = product_pages(releases, versions, renderer, site_url)
-        placed = mine[0].values["figures"]
-        if placed and placed[0].figure.name == "latest-day":
-            maps[name] = placed[0]
-        pages += [*mine, *change_pages(releases, versions, renderer)]
+        month = month_figure(newest(releases))
+        if month is not None:
+            maps[name] = renderer.place(month, name)
+        pages += [*product_pages(releases, versions, renderer, site_url), *change_pages(releases, versions, renderer)]
     for version in progress.track(everything, "versions and runs"):
         pages += version_pages(version, renderer, files_url)
     write_series(everything, renderer.output)
@@ -132,7 +132,7 @@ def build_pages(content: Content, renderer: Renderer, site_url: str, files_url: 
         pages.append(systems_page(content.systems))
         pages += [system_page(one, content.skill, renderer) for one in content.systems]
     if content.speed is not None:
-        pages.append(speed_page(content.speed))
+        pages.append(speed_page(content.speed, trials(content.project / "data", renderer.output)))
     evidence = evidence_page(content.evidence, renderer)
     if evidence is not None:
         pages.append(evidence)

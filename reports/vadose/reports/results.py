@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,9 +11,11 @@ import pandas as pd
 from vadose.reports import figures
 from vadose.reports.committed import Skill
 from vadose.reports.data import Run
-from vadose.reports.formats import count, display, metric_label, number, score_text
+from vadose.reports.faults import Trial
+from vadose.reports.formats import VOLUME, count, display, metric_label, number, score_text, sentence_start
 from vadose.reports.pages import Page, Renderer
 from vadose.reports.tables import SUBSET_WORDS, Cell, Head, Line, Table, finite, records, score_cell, scoreboard
+from vadose.reports.text import slugs
 from vadose.reports.versions import Version
 
 SKILL_METRICS = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"), ("r", "anomaly_35d"), ("bias", "raw"))
@@ -20,6 +23,8 @@ SKILL_METRICS = (("rmse", "raw"), ("ubrmsd", "raw"), ("r", "raw"), ("r", "anomal
 WHOLE = ("", "ensemble", "by_fold")
 WHOLE_WORDS = {"ensemble": "mean prediction of the seeds", "by_fold": "a seed a fold"}
 TRUTH = "truth"
+# Splits of which densities are drawn on the page of the methods, and of how many methods.
+DRAWN, BEST = ("P1", "P4"), 3
 
 # In the order of the page: the later year, the honest headline, then the rest; what leaks comes last.
 SPLITS = {
@@ -49,7 +54,8 @@ def skill_page(skill: Skill, renderer: Renderer) -> Page:
         "partial": [str(word) for word in skill.about.get("partial") or []],
         "splits": _by_split(frame),
         "benchmark": _benchmark(skill.about.get("benchmark")),
-        "figures": [renderer.place(figure, "skill") for figure in _memory(skill.memory)],
+        "figures": [renderer.place(figure, "skill") for figure in _memory(skill)],
+        "densities": [renderer.place(one, "skill") for split in DRAWN for one in _best_densities(skill, split)],
         "costs": _costs(skill.costs),
     }
     return Page("skill.md", "Skill", "skill.md.jinja", values)
@@ -141,14 +147,58 @@ def _seeds_cell(rows: pd.DataFrame, metric: str) -> Cell:
     return score_cell(valid[(len(valid) - 1) // 2], spread)
 
 
-def _memory(memory: pd.DataFrame | None) -> list[figures.Figure]:
+def _best_densities(skill: Skill, split: str) -> list[figures.Figure]:
+    """Densities of the methods of least RMSE under one split."""
+    rows = skill.scores
+    rows = rows[(rows["split"] == split) & (rows["metric"] == "rmse") & (rows["stratum_kind"] == "all")]
+    rows = rows[(rows["aggregate"] == "median") & (rows["subset"] == "all_cells") & rows["value"].notna()]
+    best = rows.groupby("method")["value"].median().sort_values(kind="stable")
+    return density_figures(skill, split, [str(name) for name in best.index[:BEST]])
+
+
+def density_figures(skill: Skill, split: str, methods: Sequence[str]) -> list[figures.Figure]:
+    """Counts of predicted against observed soil moisture of these methods, where the results hold them.
+
+    Of several seeds the mean prediction is drawn where there is one, else the first seed.
+    """
+    if skill.density is None:
+        return []
+    result = []
+    for method in methods:
+        rows = skill.density[(skill.density["split"] == split) & (skill.density["method"] == method)]
+        if not len(rows):
+            continue
+        seed = next((word for word in WHOLE if word in set(rows["seed"])), min(rows["seed"]))
+        rows = rows[rows["seed"] == seed]
+        bins = pd.DataFrame({"x": rows["reference"], "y": rows["predicted"], "low": rows["count"].astype(float)})
+        name = f"density-{split.lower()}-{slugs([method])[0]}"
+        drawn = figures.density_figure(name, bins, method, "SMAP")
+        which = WHOLE_WORDS.get(seed, f"seed {seed}")
+        words = (
+            f"Test values of {method} under {split}, {which}, by the value that SMAP observed, in bins of 0.01 "
+            f"{VOLUME}: {count(bins['low'].sum())} days in {skill_cells(skill)} cells; the dashed line is equality."
+        )
+        result.append(replace(drawn, caption=words, alternative=f"{drawn.alternative}, split {split}", height=380))
+    return result
+
+
+def skill_cells(skill: Skill) -> str:
+    """The number of cells of the benchmark, where its description says so."""
+    about = skill.about.get("benchmark")
+    return count(about["cells"]) if isinstance(about, dict) and "cells" in about else "all"
+
+
+def _memory(skill: Skill) -> list[figures.Figure]:
+    memory = skill.memory
     result = []
     for name in sorted(set(memory["figure"])) if memory is not None else []:
         for index, (panel, rows) in enumerate(figures.curve_panels(memory, name)):
             how = display(panel)
             unit = f" ({how.unit})" if how.unit not in ("", "1") else ""
             caption = (
-                "Skill against the length of the past that the model sees; bars span the 95 % interval or the seeds."
+                f"{sentence_start(how.label)} against the length of the past that the model sees, median over "
+                f"{skill_cells(skill)} cells, {', '.join(map(str, rows['series'].unique()))}; "
+                "bars span the 95 % interval or the seeds."
             )
             result.append(
                 figures.curve_figure(
@@ -177,8 +227,8 @@ def _costs(costs: pd.DataFrame | None) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def speed_page(speed: dict[str, Any]) -> Page:
-    """Ratios to named rivals."""
+def speed_page(speed: dict[str, Any], trials: Sequence[Trial] = ()) -> Page:
+    """Ratios to named rivals, and what was broken on purpose."""
     rows = [
         {
             "name": str(entry["name"]),
@@ -192,7 +242,7 @@ def speed_page(speed: dict[str, Any]) -> Page:
         }
         for entry in speed.get("results", [])
     ]
-    return Page("speed.md", "Speed", "speed.md.jinja", {"about": speed, "rows": rows})
+    return Page("speed.md", "Speed", "speed.md.jinja", {"about": speed, "rows": rows, "trials": trials})
 
 
 def _figure(value: Any) -> str:

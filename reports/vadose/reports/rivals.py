@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from vadose.reports import figures
+from vadose.reports.classed import diagram_table, diagrams
 from vadose.reports.classes import class_name, class_order, kind_name, kind_order
 from vadose.reports.data import Run
 from vadose.reports.formats import count, display, metric_label, percent
@@ -54,14 +56,30 @@ def rivals_page(version: Version, run: Run, renderer: Renderer) -> Page:
             for reference, split in references
             if (table := sample_table(run, reference, split)) is not None
         ],
+        "diagrams": _diagrams(version, run, renderer, references),
         "outcomes": [
             table for reference in dict.fromkeys(r for r, _ in references) for table in by_stratum(run, reference)
         ],
         "lags": lag,
-        "figures": [renderer.place(figure, f"{version.address}/rivals") for figure in _lag_figures(run)] if lag else [],
+        "figures": [renderer.place(figure, f"{version.address}/rivals", run.period) for figure in _lag_figures(run)]
+        if lag
+        else [],
         "ours": run.ours,
     }
     return version_page(version, "rivals.md", f"{version.title}: rivals", "rivals.md.jinja", values)
+
+
+def _diagrams(
+    version: Version, run: Run, renderer: Renderer, references: list[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """The Taylor and target diagrams with their table against the headline reference, where it can be drawn."""
+    for reference, split in references[:1]:
+        group = (reference, split, COMMON)
+        table = diagram_table(run, group)
+        if table is not None:
+            drawn = diagrams(run, group, table)
+            return [{"table": table, "figures": [renderer.place(one, f"{version.address}/rivals") for one in drawn]}]
+    return []
 
 
 def sample_table(run: Run, reference: str, split: str) -> Table | None:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from vadose.reports import figures
+from vadose.reports.classed import strata_figures
 from vadose.reports.data import Run
+from vadose.reports.formats import count
 from vadose.reports.pages import Page, Renderer
 from vadose.reports.tables import (
     SPLIT_WORDS,
     Table,
+    finite,
     groups,
     headline_aggregate,
     headline_metrics,
@@ -33,7 +36,7 @@ def scoreboard_page(version: Version, run: Run, renderer: Renderer) -> Page:
     """Headline scores against each reference, outcomes, and how the values lie."""
     found = groups(run)
     tables = [_folded(run, reference, found) for reference in dict.fromkeys(group[0] for group in found)]
-    placed = [renderer.place(figure, version.address) for figure in _figures(run, found)]
+    placed = [renderer.place(figure, version.address, run.period) for figure in _figures(run, found)]
     values = {
         "tables": tables,
         "outcomes": outcomes(run),
@@ -91,13 +94,15 @@ def _intervals(run: Run, group: tuple[str, str, str], number: int) -> figures.Fi
     products = [name for name in run.products if any(key[0] == name for key in rows)]
     if not rows:
         return None
+    most = count(max(finite(row["n"]) or 0 for row in rows.values()))
     caption = (
-        f"Scores against {reference}, {subset} sample, with 95 % intervals; the table below holds the same numbers."
+        f"Scores against {reference}, {subset} sample, {most} series, with 95 % intervals; the table below holds the "
+        "same numbers."
     )
     return figures.interval_figure(f"scores-{number}", metrics, products, rows, caption)
 
 
-def strata_page(version: Version, run: Run) -> Page:
+def strata_page(version: Version, run: Run, renderer: Renderer) -> Page:
     """Scores by network, land cover, climate, season and more."""
     sections: list[dict[str, Any]] = []
     for reference, split, subset in groups(run):
@@ -105,5 +110,9 @@ def strata_page(version: Version, run: Run) -> Page:
         if tables:
             words = SPLIT_WORDS.get(split, "")
             title = f"Against {reference}, {subset} sample" + (f", {words}" if words else "")
-            sections.append({"title": title, "tables": tables, "open": 0 if sections else OPEN_TABLES})
+            # The headline sample is drawn; the others are tables only.
+            drawn = [] if sections else strata_figures(run, (reference, split, subset))
+            placed = [renderer.place(figure, f"{version.address}/strata", run.period) for figure in drawn]
+            first = not sections
+            sections.append({"title": title, "tables": tables, "open": OPEN_TABLES if first else 0, "figures": placed})
     return version_page(version, "strata.md", f"{version.title}: strata", "strata.md.jinja", {"sections": sections})

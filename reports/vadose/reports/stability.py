@@ -45,7 +45,7 @@ def _section(version: Version, run: Run, renderer: Renderer, part: pd.DataFrame,
     facts = fact_rows(run, STABILITY)
     networks = part[(part["stratum_kind"] == "network") & (part["metric"] == "trend")]
     stations = part[(part["stratum_kind"] == "station") & (part["product"] == run.ours)]
-    placed = [renderer.place(f, f"{version.address}/stability") for f in _figures(run, networks, reference)]
+    placed = [renderer.place(f, f"{version.address}/stability", run.period) for f in _figures(run, networks, reference)]
     return {
         "reference": reference,
         "networks": _network_table(run, networks, reference, facts),

@@ -33,7 +33,10 @@ def _station_group(
     renderer.output.add_json(f"{version.data}/{name}.json", short(listing))
     renderer.output.add_json(f"{version.data}/{name}-rows.json", row_ids)
     renderer.output.add_json(f"{version.data}/{name}-funnel.json", funnel(group))
-    placed = [renderer.place(figure, f"{version.address}/{name}") for figure in _maps(listing, listed=number == 0)]
+    placed = [
+        renderer.place(figure, f"{version.address}/{name}", version.run.period if version.run else None)
+        for figure in _maps(listing, listed=number == 0)
+    ]
     skeleton = f"data/figures/{version.address}/{name}-series.json"
     names = [own_column(version), *(series.rivals if series is not None else ())]
     renderer.output.add_json(skeleton, figures.series_skeleton(names, own_column(version)))

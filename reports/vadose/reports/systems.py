@@ -10,12 +10,13 @@ import pandas as pd
 
 from vadose.common import InputError
 from vadose.reports import figures
+from vadose.reports.captions import AXES, figure_note, table_caption
 from vadose.reports.committed import Experiment, Skill, System, is_curves
 from vadose.reports.experiments import about_rows
-from vadose.reports.formats import display, unit_signs
+from vadose.reports.formats import count, display, unit_signs
 from vadose.reports.listings import Committed, Listing
 from vadose.reports.pages import Page, PlacedFigure, Renderer
-from vadose.reports.results import skill_tables
+from vadose.reports.results import density_figures, skill_tables
 from vadose.reports.tables import Table
 
 MISSING = "missing"
@@ -50,6 +51,7 @@ def system_page(system: System, skill: Skill | None, renderer: Renderer) -> Page
         "questions": paper["questions"],
         "outputs": [_output(system, one) for one in paper["outputs"]],
         "tables": [] if skill is None else own_tables(skill, paper.get("methods", [])),
+        "densities": _densities(system, skill, renderer),
         "ran": [_ran(system, one, renderer) for one in system.experiments],
     }
     return Page(f"experiments/{system.recipe}.md", str(paper["title"]), "system.md.jinja", values)
@@ -66,6 +68,14 @@ def own_tables(skill: Skill, methods: Sequence[str]) -> list[Table]:
     rows = frame[frame["method"].isin(methods) & (frame["subset"] == "all_cells")]
     own = set(methods[:1])
     return [table for table in skill_tables(rows) if any(line.label.partition(",")[0] in own for line in table.lines)]
+
+
+def _densities(system: System, skill: Skill | None, renderer: Renderer) -> list[PlacedFigure]:
+    """Predicted against observed values of the system's own method and of the others of its page, under P1."""
+    if skill is None:
+        return []
+    drawn = density_figures(skill, "P1", list(system.paper.get("methods", []))[:4])
+    return [renderer.place(figure, f"experiments/{system.recipe}") for figure in drawn]
 
 
 def _stated(table: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +116,7 @@ def _ran(system: System, one: Experiment, renderer: Renderer) -> Ran:
         if is_curves(frame):
             drawn += [renderer.place(figure, folder) for figure in curve_figures(frame, one.about)]
         elif not table.long:
-            listings.append(table.listing(title))
+            listings.append(table.listing(table_caption(name, title)))
     told = tuple(str(one.about[key]) for key in ("question", "what", "finding") if one.about.get(key))
     title = str(one.about.get("title") or _title(one.name))
     return Ran(title, told, about_rows(one.about), tuple(drawn), tuple(listings), tuple(files))
@@ -136,6 +146,21 @@ def _figure_title(name: str) -> str:
     return "Density" if name.startswith(("violin", "density")) else _title(name)
 
 
+def _caption(words: str, name: str, rows: pd.DataFrame) -> str:
+    """The caption of the experiment, what is known of the figure, and how many points are drawn."""
+    note = figure_note(name)
+    points = f"{count(len(rows))} points" if len(rows) > 1 else "one point"
+    if name == "series":
+        points = f"{_month(rows['x'].min())} to {_month(rows['x'].max())}, {points}"
+    return f"{words}; {note}; {points}." if note else f"{words}; {points}."
+
+
+def _month(year: float) -> str:
+    """A year with its fraction as year and month: 2015.25 is 2015-04."""
+    months = round(12 * float(year))
+    return f"{months // 12}-{months % 12 + 1:02d}"
+
+
 def curve_figures(frame: pd.DataFrame, about: dict[str, Any]) -> list[figures.Figure]:
     """A figure for each figure and panel of a table of curves.
 
@@ -151,13 +176,13 @@ def curve_figures(frame: pd.DataFrame, about: dict[str, Any]) -> list[figures.Fi
         for index, (panel, rows) in enumerate(panels):
             unit = unit_signs(str(rows["unit"].iloc[0]))
             known = display(panel).label != panel
-            label = display(panel).label if known else _title(panel)
-            shown = str(told.get("y") or (label if known or len(units) > 1 else _figure_title(name)))
+            label = display(panel).label if known else panel[:1].upper() + panel[1:].replace("_", " ")
+            shown = str(told.get("y") or AXES.get(name) or (label if known or len(units) > 1 else _figure_title(name)))
             y_title = f"{shown} ({unit})" if unit not in ("", "1") else shown
             caption = str(told.get("caption", _title(name)))
             drawn = figures.curve_figure(
                 f"{name}-{index + 1}".replace("_", "-"), rows, x_title=_axis_title(str(told.get("x", ""))),
-                y_title=y_title, caption=f"{caption}: {label}." if panel else f"{caption}.",
+                y_title=y_title, caption=_caption(f"{caption}: {label}" if panel else caption, name, rows),
             )  # fmt: skip
             spoken = f"{drawn.alternative}, {label}" if panel and label != shown else drawn.alternative
             result.append(replace(drawn, alternative=spoken))

@@ -94,7 +94,7 @@ def _figures(
     strata = [_dots(part, reference, slug)] if part["stratum"].nunique() > 1 else []
 
     def placed(found: list[figures.Figure]) -> list[PlacedFigure]:
-        return [renderer.place(figure, f"{version.address}/uncertainty") for figure in found]
+        return [renderer.place(figure, f"{version.address}/uncertainty", run.period) for figure in found]
 
     return {"strata": placed(strata), "curves": placed(drawn)}
 

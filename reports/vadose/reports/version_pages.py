@@ -8,7 +8,8 @@ from typing import Any
 
 from vadose.reports.budgets import budget_page
 from vadose.reports.collocations import collocation_page
-from vadose.reports.contents import RUN_PAGES
+from vadose.reports.contents import RUN_PAGES, has_coverage
+from vadose.reports.coverages import coverage_page
 from vadose.reports.data import Run
 from vadose.reports.events import events_page
 from vadose.reports.formats import KEY, METRICS
@@ -26,7 +27,7 @@ from vadose.reports.versions import Version, version_page
 MAKERS: dict[str, Callable[[Version, Run, Renderer], Page]] = {
     "": scoreboard_page,
     "rivals": rivals_page,
-    "strata": lambda version, run, _: strata_page(version, run),
+    "strata": strata_page,
     "stations": stations_page,
     "maps-rivals": maps_page,
     "uncertainty": uncertainty_page,
@@ -46,6 +47,8 @@ def version_pages(version: Version, renderer: Renderer, files_url: str) -> list[
     else:
         score_files(version, run, renderer.output)
         pages = [MAKERS[name](version, run, renderer) for _, name, held in RUN_PAGES if held(run)]
+    if version.release and has_coverage(version.release):
+        pages.append(coverage_page(version, version.release, renderer))
     if version.release:
         pages.append(download_page(version, version.release, renderer.output, files_url))
         pages.append(provenance_page(version, version.release))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from vadose.reports.contents import RUN_PAGES
+from vadose.reports.contents import RUN_PAGES, has_coverage
 from vadose.reports.data import Release, Run
 from vadose.reports.feed import Issue
 from vadose.reports.pages import Page
@@ -40,6 +40,8 @@ class Version:
         pages = [(title, f"{name}/" if name else "") for title, name, held in RUN_PAGES if self.run and held(self.run)]
         if not self.run:
             pages = [("Overview", "")]
+        if self.release and has_coverage(self.release):
+            pages.append(("Coverage", "coverage/"))
         if self.release:
             pages += [("Download", "download/"), ("Provenance", "provenance/")]
         return [(title, f"{self.address}/{tail}") for title, tail in pages]

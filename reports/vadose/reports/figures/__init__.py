@@ -12,7 +12,9 @@ from vadose.reports.figures.curves import (
     reliability_figure,
     seasonal_figure,
 )
+from vadose.reports.figures.diagrams import target_figure, taylor_figure, violin_figure
 from vadose.reports.figures.dots import Dot, dot_figure, paired_figure
+from vadose.reports.figures.gaps import calendar_figure, flag_figure, hovmoller_figure, spread_of_days_figure
 from vadose.reports.figures.lines import date_figure, monthly_figure, spectrum_figure, zonal_figure
 from vadose.reports.figures.maps import field_figure, station_map
 from vadose.reports.figures.rasters import Raster, raster, scale_raster
@@ -27,6 +29,7 @@ __all__ = [
     "Raster",
     "box_figure",
     "budget_figure",
+    "calendar_figure",
     "change_map",
     "coverage_figure",
     "curve_figure",
@@ -35,6 +38,8 @@ __all__ = [
     "density_figure",
     "dot_figure",
     "field_figure",
+    "flag_figure",
+    "hovmoller_figure",
     "interval_figure",
     "middle_range",
     "monthly_figure",
@@ -47,6 +52,10 @@ __all__ = [
     "series_skeleton",
     "spectrum_figure",
     "spread_figure",
+    "spread_of_days_figure",
     "station_map",
+    "target_figure",
+    "taylor_figure",
+    "violin_figure",
     "zonal_figure",
 ]

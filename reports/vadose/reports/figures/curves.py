@@ -19,6 +19,8 @@ MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 # Markers of more points than these hide the line.
 MARKED = 40
+# The names of more series than these stand below the plot, which they would else press together.
+MANY = 6
 
 
 def curve_panels(curves: pd.DataFrame | None, figure: str) -> list[tuple[str, pd.DataFrame]]:
@@ -42,11 +44,13 @@ def curve_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, c
         part = part.sort_values("x", kind="stable")
         colour = PALETTE[index % len(PALETTE)]
         errors = _errors(part)
+        # The second round of colours has other dashes and symbols than the first.
+        turned = index + index // len(PALETTE)
         traces.append(
             go.Scatter(
                 x=part["x"].tolist(), y=part["y"].tolist(), name=plot_text(series), mode=mode,
-                line={"color": colour, "dash": DASHES[index % len(DASHES)], "width": 1.8},
-                marker={"symbol": SYMBOLS[index % len(SYMBOLS)], "size": 6, "color": colour}, **errors,
+                line={"color": colour, "dash": DASHES[turned % len(DASHES)], "width": 1.8},
+                marker={"symbol": SYMBOLS[turned % len(SYMBOLS)], "size": 6, "color": colour}, **errors,
             )
         )  # fmt: skip
     axis: dict[str, Any] = {"title": {"text": x_title}}
@@ -59,9 +63,18 @@ def curve_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, c
             "zeroline": False,
         }
     legend = len(traces) > 1 and not codes
-    figure = go.Figure(traces, layout(xaxis=axis, yaxis={"title": {"text": y_title}}, showlegend=legend))
+    height, below = 360, {}
+    if legend and len(traces) > MANY:
+        lines = 20 * -(-len(traces) // 2)
+        height += lines
+        below = {
+            "legend": {"orientation": "h", "x": 0, "y": -70 / 300, "yanchor": "top"},
+            "margin": {"l": 56, "r": 16, "t": 12, "b": 60 + lines},
+        }
+    shown = layout(xaxis=axis, yaxis={"title": {"text": y_title}}, showlegend=legend, **below)
     columns = ["series", "x", "y", "low", "high"]
-    return Figure(name, specification(figure), caption, f"Curves: {y_title} against {x_title}", _table(rows[columns]))
+    alternative = f"Curves: {y_title} against {x_title}"
+    return Figure(name, specification(go.Figure(traces, shown)), caption, alternative, _table(rows[columns]), height)
 
 
 def _errors(part: pd.DataFrame) -> dict[str, Any]:

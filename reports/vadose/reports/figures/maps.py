@@ -152,7 +152,7 @@ def field_figure(name: str, lat: Array, lon: Array, values: Array, day: str, wha
         name,
         specification(draw(lat, lon, rounded)),
         f"{what}, {day}, {count(cells)} cells; recommended flags applied, {LIMITS[0]:g} to {LIMITS[1]:g} {VOLUME}.",
-        f"Map of soil moisture on {day}",
+        f"Map of soil moisture, {day}",
         data,
         500,
         shaped_width(float(np.ptp(lat)), float(np.ptp(lon)), float(lat.mean()), 500),
