@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from vadose.common import InputError
+from vadose.common import InputError, silent
 from vadose.producer import simulate
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.ingest import simulated
+from vadose.producer.ingest.base import Order
 from vadose.producer.recipe import Recipe, load_recipe
 from vadose.producer.simulate import DEMO, DEMO_PRODUCTS, Network, Settings
+from vadose.producer.vocabulary import VOCABULARY
 
 SMALL = Settings(
     name="little",
@@ -153,6 +155,25 @@ def test_files_in_another_format_are_read_alike(own: Path, cube: Cube) -> None:
     (own / "new.nc").replace(path)
     simulated.ingest(recipe(), own, own / "out.zarr")
     np.testing.assert_array_equal(open_cube(own / "out.zarr").read("albedo"), cube.read("albedo"))
+
+
+@pytest.mark.parametrize("slab", [7, 92])
+def test_days_asked_for_are_those_of_the_whole_cube_whatever_is_read_at_once(
+    native: Path, cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slab: int
+) -> None:
+    monkeypatch.setattr(simulated, "CHUNK_DAYS", slab)
+    monkeypatch.setattr(simulated, "CHUNK_CELLS", 5)
+    first, last = cube.days[20], cube.days[-10]
+    order = Order(
+        files=(native,), cube=tmp_path / "part.zarr", title="part", origin=simulated.INGESTER.origin, grid=cube.grid,
+        days=(first, last), recipe=recipe(),
+    )  # fmt: skip
+    simulated.write(order, silent)
+    part = open_cube(tmp_path / "part.zarr")
+    assert (part.days[0], part.days[-1]) == (first, last)
+    for name in part.names:
+        if not VOCABULARY[name].static:
+            np.testing.assert_array_equal(part.read(name), cube.read(name)[20:-9])
 
 
 def test_missing_day_becomes_missing_values(own: Path, cube: Cube) -> None:

@@ -1,23 +1,26 @@
-"""The daily (or composite) files of one product as one array, with what identifies them."""
+"""The daily (or composite) files of one product, read in the order of their days, with what identifies them."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from vadose.common import InputError, Progress
+from vadose.common import InputError
+from vadose.common.progress import Step
 from vadose.producer.grids import nearest_cells
-from vadose.producer.ingest.card import Card, load_card
+from vadose.producer.ingest.card import Card, CardVariable, load_card
 from vadose.producer.ingest.native import one_file_a_day, open_netcdf, require, stated_units
 from vadose.producer.simulate.classic import Header, NotClassicError, parse_header
 
 Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.int32]
 Days = npt.NDArray[np.datetime64]
 
 EPOCH = np.datetime64("1970-01-01", "D")
@@ -37,17 +40,10 @@ class DayFiles:
     take: npt.NDArray[np.int64]
     inside: npt.NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
-class Series:
-    """Stored values (period, cell) of a product, NaN where missing, and what identifies its files."""
-
-    values: Floats
-    flags: npt.NDArray[np.integer[Any]] | None
-    units: str
-    period_days: int
-    bytes: int
-    sha256: str
+    @property
+    def spec(self) -> CardVariable:
+        """What the card says of the variable."""
+        return self.card.variables[self.variable]
 
 
 def nearest_source(
@@ -101,33 +97,55 @@ def list_files(folder: Path, lat: npt.NDArray[Any], lon: npt.NDArray[Any]) -> Da
     )
 
 
-def read_files(product: DayFiles, progress: Progress) -> Series:
-    """Read all files of a product, their hashes on the way."""
-    spec = product.card.variables[product.variable]
-    flag_name = spec.flags.variable if spec.flags else None
-    shape = (len(product.paths), product.take.size)
-    values = np.empty(shape, np.float32)
-    flags = np.empty(shape, np.int32) if flag_name else None
-    digests: list[str] = []
-    size, known, header, units, period = 0, b"", None, None, 1
-    for row, path in enumerate(progress.track(product.paths, f"reading {product.name}")):
+class Reading:
+    """The files of one product, read once each in the order of their days; their hashes are taken on the way.
+
+    Attributes
+    ----------
+    units, period_days
+        Of the stored values, and how many days one file speaks for: those of the first file.
+    bytes
+        Size of the files read so far.
+    """
+
+    def __init__(self, product: DayFiles, bar: Step) -> None:
+        first = product.paths[0]
+        self.product, self.bytes = product, 0
+        self.units, self.period_days = _facts(first, product.variable, product.spec)
+        self._digests: list[str] = []
+        self._known, self._header = b"", cast("Header | None", None)
+        self._files, self._bar = iter(enumerate(product.paths)), bar
+
+    @property
+    def sha256(self) -> str:
+        """What identifies the files read so far."""
+        return digest(self._digests)
+
+    def next(self, count: int) -> tuple[Floats, Flags | None]:
+        """Stored values and flags of the next `count` files, (file, cell); missing is NaN, and so are cells outside."""
+        product, flag_name = self.product, self.product.spec.flags.variable if self.product.spec.flags else None
+        values = np.empty((count, product.take.size), np.float32)
+        flags = np.empty(values.shape, np.int32) if flag_name else None
+        for position, (row, path) in enumerate(itertools.islice(self._files, count)):
+            fields = self._fields(path)
+            require(fields, product.variable, path)
+            _check_day(fields["time"], product.starts[row], self.period_days, path)
+            values[position] = fields[product.variable][product.take]
+            if flags is not None:
+                require(fields, str(flag_name), path)
+                flags[position] = fields[str(flag_name)][product.take]
+            self._bar.advance(1)
+        values[:, ~product.inside] = np.nan
+        return values, flags
+
+    def _fields(self, path: Path) -> dict[str, npt.NDArray[Any]]:
         data = path.read_bytes()
-        digests.append(hashlib.sha256(data).hexdigest())
-        size += len(data)
-        if header is None or data[: header.length] != known:
-            header = _header(data, path)
-            known = data[: header.length] if header else b""
-            if row == 0:
-                units, period = _facts(header, path, product.variable, spec)
-        fields = _classic_fields(header, data, path) if header else _other_fields(path)
-        require(fields, product.variable, path)
-        _check_day(fields["time"], product.starts[row], period, path)
-        values[row] = fields[product.variable][product.take]
-        if flags is not None:
-            require(fields, str(flag_name), path)
-            flags[row] = fields[str(flag_name)][product.take]
-    values[:, ~product.inside] = np.nan
-    return Series(values, flags, str(units), period, size, digest(digests))
+        self._digests.append(hashlib.sha256(data).hexdigest())
+        self.bytes += len(data)
+        if self._header is None or data[: self._header.length] != self._known:
+            self._header = _header(data, path)
+            self._known = data[: self._header.length] if self._header else b""
+        return _classic_fields(self._header, data, path) if self._header else _other_fields(path)
 
 
 def _header(data: bytes, path: Path) -> Header | None:
@@ -140,8 +158,8 @@ def _header(data: bytes, path: Path) -> Header | None:
         return None
 
 
-def _facts(header: Header | None, path: Path, name: str, spec: Any) -> tuple[str, int]:
-    """Units and length of the period, from the first file."""
+def _facts(path: Path, name: str, spec: CardVariable) -> tuple[str, int]:
+    """Units and length of the period of a file."""
     with open_netcdf(path) as dataset:
         require(dataset.variables, name, path)
         units = stated_units(name, getattr(dataset.variables[name], "units", None), spec, None, path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError, Progress, silent
-from vadose.producer.cube import CubeWriter, new_cube
+from vadose.producer.cube import CHUNK_CELLS, CHUNK_DAYS, CubeWriter, ZarrArray, new_cube
 from vadose.producer.grids import Grid
 from vadose.producer.ingest.base import Ingester, Order, Origin
 from vadose.producer.ingest.card import Card, load_card
 from vadose.producer.ingest.composites import daily_from_composites
-from vadose.producer.ingest.dayfiles import DayFiles, Series, digest, list_files, nearest_source, read_files
-from vadose.producer.ingest.native import open_netcdf, require, stated_units, to_vocabulary
+from vadose.producer.ingest.dayfiles import DayFiles, Reading, digest, list_files, nearest_source
+from vadose.producer.ingest.native import Funnel, open_netcdf, require, stated_units, to_vocabulary
 from vadose.producer.recipe import Recipe
 from vadose.producer.vocabulary import IN_SITU, VOCABULARY
 
@@ -110,9 +112,10 @@ def write_products(order: Order, progress: Progress, folder: Path) -> None:
     days = _days(products, order)
     with new_cube(order.cube, grid, index, days, title=order.title) as writer:
         for product in products:
-            raw = read_files(product, progress)
-            _add(writer, product, raw, days, required=product.name in order.required)
-            _source(writer, world, product.name, product.card, len(product.paths), raw.bytes, raw.sha256)
+            with progress.step(f"reading {product.name}", len(product.paths)) as bar:
+                reading = Reading(product, bar)
+                _add(writer, reading, days, order.cube.parent, required=product.name in order.required)
+            _source(writer, world, product.name, product.card, len(product.paths), reading.bytes, reading.sha256)
         _add_static(writer, order, static_file, lat, lon)
         data = static_file.read_bytes()
         _source(
@@ -176,37 +179,73 @@ def _days(products: list[DayFiles], order: Order) -> Days:
     return np.arange(min(days[0] for days in single or starts), max(days[-1] for days in starts) + 1)
 
 
-def _add(writer: CubeWriter, product: DayFiles, raw: Series, days: Days, *, required: bool) -> None:
-    spec = product.card.variables[product.variable]
-    where = f"{product.paths[0].parent.parent}, variable {product.variable}"
-    flagged = None
-    if spec.flags and raw.flags is not None:
-        bits = sum(1 << bit for bit in spec.flags.clear_bits)
-        flagged = (raw.flags & bits) != 0 if bits else ~np.isin(raw.flags, spec.flags.keep)
-    values, funnel = to_vocabulary(raw.values, product.name, raw.units, where=where, flagged=flagged, card=spec)
-    writer.count(
-        product.name,
-        read=funnel.read,
-        missing=funnel.missing,
-        outside_range=funnel.outside_range,
-        flagged=funnel.flagged,
-        kept=funnel.kept,
-    )
+def _add(writer: CubeWriter, reading: Reading, days: Days, folder: Path, *, required: bool) -> None:
+    """Read a product and write its daily values; memory: `CHUNK_DAYS` files of all cells.
+
+    Composites wait in an unnamed file of `folder`, since a daily value looks at several of them.
+    """
+    product, where = reading.product, _where(reading.product)
+    attributes = {"cell_methods": "time: point"} if product.spec.day == "solar06" else {}
+    array = writer.declare(product.name, attributes=attributes)
+    position = (product.starts - days[0]).astype(int)
+    if reading.period_days == 1:
+        funnel = Funnel()
+        for slab, rows in _slabs(position):
+            values, part = _screened(reading, rows)
+            funnel += part
+            if 0 <= slab < days.size:
+                buffer = np.full((min(CHUNK_DAYS, days.size - slab), values.shape[1]), np.nan, np.float32)
+                there = position[rows] < days.size
+                buffer[position[rows][there] - slab] = values[there]
+                array[slab : slab + len(buffer)] = buffer
+    else:
+        funnel = _add_composites(array, reading, days, folder)
+    writer.count(product.name, **vars(funnel))
     if required and funnel.kept == 0:
         raise InputError(
             f"no value of the predictor {product.name} is left of {funnel.read:,}",
             where=where,
             why=f"missing {funnel.missing:,}, flagged {funnel.flagged:,}",
         )
-    if raw.period_days > 1:
-        daily = daily_from_composites(values, product.starts, raw.period_days, days)
-    else:
-        daily = np.full((days.size, values.shape[1]), np.nan, np.float32)
-        position = (product.starts - days[0]).astype(int)
-        there = (position >= 0) & (position < days.size)
-        daily[position[there]] = values[there]
-    attributes = {"cell_methods": "time: point"} if spec.day == "solar06" else {}
-    writer.add(product.name, daily, attributes=attributes)
+
+
+def _slabs(position: npt.NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """First day of each slab of the cube that files fall into, ascending, and these files; positions ascend."""
+    slabs = position // CHUNK_DAYS
+    for slab in np.unique(slabs):
+        first, last = np.searchsorted(slabs, [slab, slab + 1])
+        yield int(slab) * CHUNK_DAYS, slice(int(first), int(last))
+
+
+def _add_composites(array: ZarrArray, reading: Reading, days: Days, folder: Path) -> Funnel:
+    product, funnel = reading.product, Funnel()
+    shape = (len(product.paths), product.take.size)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        composites = np.memmap(file, np.float32, "w+", shape=shape)
+        for _, rows in _slabs(np.arange(shape[0])):
+            composites[rows], part = _screened(reading, rows)
+            funnel += part
+        for first in range(0, shape[1], CHUNK_CELLS):
+            cells = slice(first, first + CHUNK_CELLS)
+            own = np.asarray(composites[:, cells])
+            array[:, cells] = daily_from_composites(own, product.starts, reading.period_days, days)
+        del composites
+    return funnel
+
+
+def _screened(reading: Reading, rows: slice) -> tuple[Floats, Funnel]:
+    """Values of the next files in the units of the vocabulary, and what became of them."""
+    product, spec = reading.product, reading.product.spec
+    values, flags = reading.next(rows.stop - rows.start)
+    flagged = None
+    if spec.flags and flags is not None:
+        bits = sum(1 << bit for bit in spec.flags.clear_bits)
+        flagged = (flags & bits) != 0 if bits else ~np.isin(flags, spec.flags.keep)
+    return to_vocabulary(values, product.name, reading.units, where=_where(product), flagged=flagged, card=spec)
+
+
+def _where(product: DayFiles) -> str:
+    return f"{product.paths[0].parent.parent}, variable {product.variable}"
 
 
 def _add_static(writer: CubeWriter, order: Order, path: Path, lat: npt.NDArray[Any], lon: npt.NDArray[Any]) -> None:
