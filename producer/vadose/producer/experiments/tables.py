@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -33,3 +34,8 @@ def publish(out: Path, name: str, told: Mapping[str, object], tables: Mapping[st
         **told, "command": command, "commit": software().commit[:12], "date": today,
         "tables": {key: len(table) for key, table in tables.items()},
     })  # fmt: skip
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each by column."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from vadose.common import Progress, silent
-from vadose.producer.cube import Cube, new_cube, open_cube
+from vadose.producer.cube import Cube
 from vadose.producer.experiments.tables import publish
-from vadose.producer.ingest.composites import daily_from_composites
+from vadose.producer.experiments.worlds import write_cube
 from vadose.producer.methods.base import Block, Inputs
 from vadose.producer.methods.blocks import Blocks, cube_blocks
 from vadose.producer.methods.choice import method_settings
@@ -31,9 +31,8 @@ from vadose.producer.methods.downscaled import DownscaleModel, corners
 from vadose.producer.methods.kriging import bilinear
 from vadose.producer.methods.steps import Step
 from vadose.producer.recipe import Predictors
-from vadose.producer.simulate.products import observe
 from vadose.producer.simulate.settings import Settings
-from vadose.producer.simulate.simulation import World, make_world
+from vadose.producer.simulate.simulation import make_world
 from vadose.producer.training.splits import make_folds
 
 Floats = npt.NDArray[np.float32]
@@ -64,25 +63,10 @@ class Twin:
 def make_twin(settings: Settings, path: Path) -> Twin:
     """Simulate a world, write what is observed of it as a cube, and average its truth to blocks."""
     world = make_world(settings)
-    with new_cube(path, world.grid, world.index, world.days, title="a twin") as writer:
-        for name in DAILY:
-            writer.add(name, _daily(world, name))
-        maps = {layer.name: layer.values for layer in observe(world, "static").layers}
-        for name in STATIC:
-            writer.add(name, maps[name].astype(np.float32))
-    cube = open_cube(path)
+    cube = write_cube(world, path, DAILY, STATIC, "a twin")
     blocks = cube_blocks(cube, COARSE)
     mean = blocks.mean(world.soil_moisture)[:, blocks.block].astype(np.float32)
     return Twin(cube.having(TARGET, mean), blocks, world.soil_moisture)
-
-
-def _daily(world: World, name: str) -> Floats:
-    """A product of the world, (time, cell); composites are made daily as by ingest."""
-    seen = observe(world, name)
-    values = seen.layers[0].values.astype(np.float32)
-    if seen.period_days == 1:
-        return values
-    return daily_from_composites(values, seen.starts, seen.period_days, world.days)
 
 
 def downscaled(twin: Twin, step: Step, changes: Mapping[str, Any], progress: Progress = silent) -> DownscaleModel:
