@@ -1,43 +1,39 @@
 """Mutated inputs through the program: `python tests/faults/fuzz.py --count 10000 --seed 412 --out FOLDER`.
 
 Each input runs in a child process with a limit of memory and of time. A fault is: the exit code 1 or a killed process,
-an exit code without a message, more than the time allowed, or a file written outside the output folder.
+an exit code without a message, more than the time allowed, or a file written outside the output folder. With
+`--result FILE` the counts are kept there, and another run goes on from them.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import io
 import json
+import os
 import resource
 import shutil
 import subprocess
 import sys
 import threading
+import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from mutations import mutated
 from originals import KINDS, ROUND, Original, originals
 
+from vadose.common import write_json
+
 SECONDS = 30.0
 MEMORY_BYTES = 6 << 30
 EXIT_CODES = {0, 2, 3, 4, 5}
 BATCH = 100
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One input that the program did not take well."""
-
-    number: int
-    kind: str
-    what: str
 
 
 def trial(number: int, seed: int, given: dict[str, Original], sandbox: Path) -> tuple[str, int, str]:
@@ -116,13 +112,13 @@ def batch(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterat
             assert process.stdout is not None
             watch = timer(process, late, 120.0)
             for line in process.stdout:
-                watch.cancel()
+                watch.set()
                 found = json.loads(line)
                 watch = timer(process, late, SECONDS if "begins" in found else 60.0)
                 if "ended" in found:
                     at = int(found["ended"]) + 1
                     yield found
-            watch.cancel()
+            watch.set()
             code = process.wait()
         if at < last:
             what = f"longer than {SECONDS:g} s" if late.is_set() else f"the process ended with {code}"
@@ -131,33 +127,85 @@ def batch(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterat
         first = at
 
 
-def timer(process: subprocess.Popen[str], late: threading.Event, seconds: float = 60.0) -> threading.Timer:
-    """Kill a process that says nothing for so long."""
+def timer(process: subprocess.Popen[str], late: threading.Event, seconds: float = 60.0) -> threading.Event:
+    """Kill a process that says nothing for so much of its own computing time, or ten times as long by the clock.
 
-    def stop() -> None:
-        late.set()
-        process.kill()
+    Setting the event that is returned ends the watch.
+    """
+    silent = threading.Event()
 
-    watch = threading.Timer(seconds, stop)
-    watch.daemon = True
-    watch.start()
-    return watch
+    def watch() -> None:
+        began, computed = time.monotonic(), computing_seconds(process.pid)
+        while not silent.wait(0.5):
+            own, clock = computing_seconds(process.pid) - computed, time.monotonic() - began
+            if own > seconds or clock > 10.0 * seconds:
+                late.set()
+                process.kill()
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    return silent
 
 
-def fuzz(count: int, seed: int, out: Path, report: Callable[[str], None]) -> tuple[list[Fault], Counter[str]]:
-    """Run `count` mutated inputs; returns the faults, and how often each kind ended with which exit code."""
+def computing_seconds(number: int) -> float:
+    """User and system time of a process so far; 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Counts:
+    """Inputs that were tried, how often each kind ended with which exit code, and the faults."""
+
+    seed: int
+    inputs: int = 0
+    fuzz: dict[str, dict[str, int]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path | None, seed: int) -> Counts:
+        """What an earlier run of the same seed left."""
+        if path is None or not path.is_file():
+            return cls(seed)
+        known = json.loads(path.read_text())
+        if known["seed"] != seed:
+            raise SystemExit(f"{path} is of seed {known['seed']}")
+        return cls(seed, known["inputs"], known["fuzz"], known["faults"])
+
+    def add(self, found: dict[str, object]) -> str | None:
+        """Count one input; what was wrong in words."""
+        codes = self.fuzz.setdefault(str(found["kind"]), {})
+        codes[str(found["code"])] = codes.get(str(found["code"]), 0) + 1
+        self.inputs += 1
+        if not found["wrong"]:
+            return None
+        self.faults.append(f"input {found['ended']}, {found['kind']}: {found['wrong']}")
+        return self.faults[-1]
+
+    def save(self, path: Path | None, command: str) -> None:
+        """Write them as the site shows them."""
+        if path is not None:
+            today = datetime.datetime.now(datetime.UTC).date().isoformat()
+            write_json(path, {"command": command, "date": today, **asdict(self)})
+
+
+def fuzz(count: int, seed: int, out: Path, report: Callable[[str], None], result: Path | None = None) -> Counts:
+    """Run the mutated inputs up to number `count`."""
     out.mkdir(parents=True, exist_ok=True)
     originals(out)
-    faults: list[Fault] = []
-    codes: Counter[str] = Counter()
-    for first in range(0, count, BATCH):
-        for found in batch(first, min(first + BATCH, count), seed, out, out / "sandbox" / "work"):
-            codes[f"{found['kind']} {found['code']}"] += 1
-            if found["wrong"]:
-                faults.append(Fault(int(str(found["ended"])), str(found["kind"]), str(found["wrong"])))
-                report(f"fault {faults[-1]}")
-        report(f"{min(first + BATCH, count)} of {count} inputs, {len(faults)} faults")
-    return faults, codes
+    counts = Counts.load(result, seed)
+    while counts.inputs < count:
+        last = min(counts.inputs + BATCH, count)
+        for found in batch(counts.inputs, last, seed, out, out / "sandbox" / "work"):
+            wrong = counts.add(found)
+            if wrong:
+                report(f"fault: {wrong}")
+        report(f"{last} of {count} inputs, {len(counts.faults)} faults")
+        counts.save(result, f"python tests/faults/fuzz.py --count {count} --seed {seed}")
+    return counts
 
 
 def main() -> int:
@@ -166,17 +214,18 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=412)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--result", type=Path, help="JSON of the counts; another run goes on from it")
     parser.add_argument("--child", type=int, nargs=2)
     parser.add_argument("--sandbox", type=Path)
     given = parser.parse_args()
     if given.child:
         child(*given.child, given.seed, given.out, given.sandbox)
         return 0
-    faults, codes = fuzz(given.count, given.seed, given.out, lambda line: print(line, flush=True))
-    for name, number in sorted(codes.items()):
-        print(f"{name}: {number}")
-    print(f"{given.count} inputs, seed {given.seed}: {len(faults)} faults")
-    return 1 if faults else 0
+    counts = fuzz(given.count, given.seed, given.out, lambda line: print(line, flush=True), given.result)
+    for kind, codes in sorted(counts.fuzz.items()):
+        print(f"{kind}: {', '.join(f'{number} with exit {code}' for code, number in sorted(codes.items()))}")
+    print(f"{counts.inputs} inputs, seed {given.seed}: {len(counts.faults)} faults")
+    return 1 if counts.faults else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """A short run of the trial with mutated inputs, and that the trial sees what it looks for."""
 
 import importlib.util
+import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -29,11 +31,14 @@ def trial() -> ModuleType:
 
 
 def test_mutated_inputs_end_with_a_message_and_nothing_else(trial: ModuleType, tmp_path: Path) -> None:
-    faults, codes = trial.fuzz(COUNT, 7, tmp_path, lambda line: None)
-    assert faults == []
-    assert sum(codes.values()) == COUNT
+    counts = trial.fuzz(COUNT, 7, tmp_path, lambda line: None, tmp_path / "counts.json")
+    assert counts.faults == []
+    codes = [(code, number) for kind in counts.fuzz.values() for code, number in kind.items()]
+    assert sum(number for _, number in codes) == counts.inputs == COUNT
     # Damage is mostly seen: not all of these inputs are taken.
-    assert sum(number for name, number in codes.items() if not name.endswith(" 0")) > COUNT / 3
+    assert sum(number for code, number in codes if code != "0") > COUNT / 3
+    again = trial.fuzz(COUNT, 7, tmp_path, lambda line: pytest.fail(line), tmp_path / "counts.json")
+    assert again == counts
 
 
 def test_a_crash_and_a_stray_file_are_faults(
@@ -75,3 +80,12 @@ def test_links_take_the_place_of_some_inputs(
         trial.mutated(path, True, np.random.default_rng(seed))
         seen.add("itself" if path.readlink() == path else str(path.readlink()))
     assert seen == {"itself", *(target for target in sys.modules["mutations"].LINKS if target)}
+
+
+@pytest.mark.parametrize("work", ["while True: pass", "import time; time.sleep(600)"])
+def test_a_process_that_computes_or_waits_too_long_is_killed(trial: ModuleType, work: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", work], text=True) as process:
+        late = threading.Event()
+        trial.timer(process, late, 0.3)
+        assert process.wait(60) == -9
+    assert late.is_set()
