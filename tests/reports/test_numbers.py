@@ -126,6 +126,97 @@ def test_one_changed_fact_is_found(built) -> None:
     assert faults(re.sub(r'(<data value=")[^"]+(" data-fact)', r"\g<1>0.5\g<2>", page, count=1), files)
 
 
+TABLE = re.compile(r"<table [^>]*data-(evidence|comparisons|coverage)=\"([^\"]+)\"[^>]*>(.*?)</table>", re.DOTALL)
+DATA = re.compile(r'<data value="([^"]+)"(?: data-cell="([^"]+)")?>([^<]*)')
+
+
+def other_faults(path: Path, page: str) -> list[str]:
+    """What is wrong in the tables of committed results, of comparisons and of coverage."""
+    wrong = []
+    for kind, address, table in TABLE.findall(page):
+        file = path.parent / html.unescape(address)
+        for value, place, text in DATA.findall(table):
+            if kind == "evidence":
+                row, _, column = html.unescape(place).partition(" ")
+                right = json.loads(file.read_text())["columns"][column][int(row)] == float(value)
+            elif kind == "comparisons":
+                right = float(value) in set(pd.read_parquet(file)["difference"])
+            else:
+                right = any(math.isclose(float(value), known, rel_tol=1e-12) for known in shares(file))
+            shown = float(text.replace("−", "-").replace("\u202f", ""))
+            rounding = 0.051 if kind == "coverage" else 0.00051
+            if not right or not math.isclose(shown, float(value), rel_tol=0.006, abs_tol=rounding):
+                wrong.append(f"{kind}: {value} {text!r}")
+    return wrong
+
+
+def shares(file: Path) -> list[float]:
+    """Per cent of the expected cells by year, least of a year, mean and largest by flag, counted line by line."""
+    lines = pd.read_csv(file).to_dict("records")
+    found = []
+    for year in {str(line["day"])[:4] for line in lines}:
+        mine = [line for line in lines if str(line["day"]).startswith(year)]
+        cells = sum(line["cells_expected"] for line in mine)
+        names = ("cells_given", "cells_recommended")
+        found += [100 * sum(line.get(name, 0) for line in mine) / cells for name in names]
+        found.append(min(100 * line["cells_given"] / line["cells_expected"] for line in mine))
+    for name in (name for name in lines[0] if name.startswith("share_")):
+        values = [line[name] for line in lines]
+        found += [100 * sum(values) / len(values), 100 * max(values)]
+    return found
+
+
+def page_faults(path: Path, page: str) -> list[str]:
+    """Everything that is wrong with the numbers of a page."""
+    sources = sorted(set(re.findall(r'data-(?:scores|facts|source)="([^"]+)"', page)))
+    return [*faults(page, {one: by_id(path.parent / one) for one in sources}), *other_faults(path, page)]
+
+
+NUMBER = re.compile(r'(<data value=")([^"]+)("[^>]*>)')
+
+
+@pytest.mark.parametrize("name", ["built", "paired"])
+def test_one_changed_number_of_any_page_is_found(name: str, request: pytest.FixtureRequest) -> None:
+    site = request.getfixturevalue(name).site
+    kinds = set()
+    for path in sorted(site.rglob("index.html")):
+        page = path.read_text(encoding="utf-8")
+        first: dict[str, re.Match] = {}
+        for match in NUMBER.finditer(page):
+            start = page.rfind("<table", 0, match.start())
+            table = "".join(re.findall(r" data-(\w+)=", page[start : page.index(">", start)]))
+            first.setdefault(table + "".join(re.findall(r" data-(\w+)=", match[3])), match)
+        if not first:
+            continue
+        assert page_faults(path, page) == [], path
+        for kind, match in first.items():
+            changed = f"{match[1]}{float(match[2]) * 1.001 + 1e-7!r}{match[3]}"
+            assert page_faults(path, page[: match.start()] + changed + page[match.end() :]), (path, kind)
+        kinds.add(path.parent.relative_to(site).as_posix().rpartition("/")[2])
+    wanted = {
+        "built": {"collocation", "error-budget", "events", "maps-rivals", "stability", "uncertainty", "evidence",
+                  "skill", "small-system", "strata", "stations", "rivals", "coverage", "latest", "compare", "."},
+        "paired": {"v1.1.0", "v1.0.0-to-v1.1.0", "rivals", "strata", "stations", "coverage", "compare", "demo-0p25deg"},
+    }  # fmt: skip
+    assert wanted[name] <= kinds
+
+
+def test_one_changed_number_of_the_costs_and_of_the_speed_is_found(built) -> None:
+    project = built.workspace.parent / "project" / "data"
+    costs = pd.read_parquet(project / "skill" / "costs.parquet").iloc[0]
+    columns = (("seconds_train", 1), ("parameters", 0), ("predictions_per_second", 0))
+    speed = json.loads((project / "speed" / "speed.json").read_text())["results"][0]
+    wanted = {
+        "skill": [f"{costs[name]:.{digits}f}" for name, digits in columns],
+        "speed": [f"{speed[name]:.3g}" for name in ("ratio", "goal", "unit_seconds", "rival_seconds")],
+    }
+    for name, numbers in wanted.items():
+        page = (built.site / name / "index.html").read_text(encoding="utf-8")
+        rows = [re.findall(r'<td class="number"[^>]*>([^<]*)</td>', row) for row in page.split("<tr>")]
+        plain = [[cell.replace("\u202f", "") for cell in row] for row in rows]
+        assert numbers in plain, name
+
+
 FURTHER = {
     "rivals": ("own", "lag"),
     "uncertainty": ("uncertainty",),

@@ -40,7 +40,7 @@ def test_every_number_of_an_experiment_is_in_its_file(built, page: str) -> None:
 
 
 def test_curves_are_drawn_by_panel_and_the_skill_of_its_methods_stands_there(built, page: str) -> None:
-    specs = re.findall(r'data-spec="([^"]+)"', page)
+    specs = re.findall(r'data-spec="([^"]+attention[^"]+)"', page)
     assert len(specs) == 2
     spec = json.loads((built.site / "experiments" / "small-system" / specs[0]).read_text())
     assert spec["data"][0]["y"] == [0.5 / (lag + 1) for lag in range(4)]
