@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
-
-from vadose.reports import build_site, policy, report, server
 
 PRODUCT = "demo-0p25deg"
 METRICS = (("r", "raw", 0.7), ("ubrmsd", "raw", 0.04))
@@ -129,13 +126,4 @@ def write_workspace(small: ModuleType, workspace: Path) -> Path:
 def built_site(small: ModuleType, workspace: Path):
     """Render, build and serve `write_workspace` under its policy header until the process ends."""
     write_workspace(small, workspace)
-    project = small.write_project(workspace.parent / "project")
-    site = workspace / "build" / "site"
-    site.mkdir(parents=True)
-    listener = server(site, workspace / "releases", 0)
-    url = f"http://127.0.0.1:{listener.server_address[1]}/"
-    done = report(workspace, site_url=url, project=project)
-    build_site(done.config, url)
-    listener.RequestHandlerClass.keywords["header"] = policy(site)
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
-    return small.Built(workspace, done.docs, site, url)
+    return small.served(workspace)

@@ -904,15 +904,18 @@ class Built:
 def built_site(workspace: Path) -> Built:
     """Render and build `write_workspace`, and serve it with its policy header until the process ends."""
     write_workspace(workspace)
+    return served(workspace)
+
+
+def served(workspace: Path) -> Built:
+    """Render, build and serve a workspace with the policy header of its site until the process ends."""
     project = write_project(workspace.parent / "project")
     site = workspace / "build" / "site"
     site.mkdir(parents=True)
-    header: list[str] = []
     listener = server(site, workspace / "releases", 0)
     url = f"http://127.0.0.1:{listener.server_address[1]}/"
     done = report(workspace, site_url=url, project=project)
     build_site(done.config, url)
-    header.append(policy(site))
-    listener.RequestHandlerClass.keywords["header"] = header[0]
+    listener.RequestHandlerClass.keywords["header"] = policy(site)
     threading.Thread(target=listener.serve_forever, daemon=True).start()
     return Built(workspace, done.docs, site, url)
