@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vadose.producer.experiments.merging import Triplet, halves, judged, main
+from vadose.producer.experiments.merging import Triplet, halves, judged, main, pairs, violins
 
 
 def simulated(days: int, places: int = 2) -> Triplet:
@@ -37,6 +37,29 @@ def test_known_errors_come_out_and_the_merge_has_the_error_of_the_formula() -> N
     assert (scores["hindsight"] <= scores["mean"]).all()
     sums = weights.groupby("place")["weight"].sum()
     assert sums.to_numpy() == pytest.approx(1.0)
+
+
+def test_correlations_of_pairs_are_those_of_numpy() -> None:
+    made = simulated(900)
+    found = pairs(made).set_index("pair")
+    slow = []
+    for one, other in made.values[:, :2]:
+        both = np.isfinite(one) & np.isfinite(other)
+        slow.append(np.corrcoef(one[both], other[both])[0, 1])
+    assert found.loc["a, b", ["least", "greatest"]].tolist() == pytest.approx([min(slow), max(slow)])
+    assert found["places"].tolist() == [2, 2, 2]
+
+
+def test_violins_hold_the_places_that_the_whole_record_resolves() -> None:
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"triplet": "a+b+c", "parent": "a", "validity_whole": ["ok"] * 20 + ["few_samples"] * 20,
+                          "error_std_whole": [*rng.normal(0.03, 0.002, 20), *rng.normal(9, 1, 20)],
+                          "weight_whole": rng.uniform(0.2, 0.4, 40)})  # fmt: skip
+    curves = violins(table)
+    assert set(curves["figure"]) == {"violin_real_error", "violin_real_weight"}
+    error = curves[curves["figure"] == "violin_real_error"]
+    assert error["x"].max() < 0.05
+    assert np.trapezoid(error["y"], error["x"]) == pytest.approx(1.0, abs=0.05)
 
 
 def test_real_triplets_are_merged_and_written_with_their_validity(vadose_data: Path, tmp_path: Path) -> None:

@@ -9,16 +9,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vadose.producer.correction.densities import density_rows
 from vadose.producer.experiments.tables import publish
 from vadose.producer.methods.collocations import SOURCES, Estimate, Question, estimate
 from vadose.producer.methods.leastsquares import least_squares_weights
 from vadose.producer.methods.rescaling import RESCALED
+from vadose.producer.training.points import COLUMNS
+from vadose.statistics import evaluate, metric, moments
 from vadose.statistics.status import words
 
 Doubles = npt.NDArray[np.float64]
@@ -38,6 +43,8 @@ HAWAII_TRIPLETS = (
 )
 FACTORS = {"GLDAS": 0.01}
 UNIT = "m3 m-3"
+# Common days that a correlation needs.
+FEWEST_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,36 @@ def _scores(triplet: Triplet, place: str, days: int, weights: Doubles, errors: D
     }  # fmt: skip
 
 
+def pairs(triplet: Triplet) -> pd.DataFrame:
+    """Correlation of each pair of parents: median, least and greatest over the places with 30 common days."""
+    rows = []
+    for i, j in combinations(range(len(triplet.parents)), 2):
+        found = moments(triplet.values[:, i], triplet.values[:, j])
+        r = np.where(found.n >= FEWEST_DAYS, evaluate(metric("r"), found), np.nan)
+        r = r[np.isfinite(r)]
+        low, middle, high = (float(v) for v in np.quantile(r, (0, 0.5, 1))) if r.size else (np.nan,) * 3
+        rows.append({
+            "source": triplet.source, "triplet": "+".join(triplet.parents),
+            "pair": f"{triplet.parents[i]}, {triplet.parents[j]}", "r": middle, "least": low, "greatest": high,
+            "places": int(r.size),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def violins(weights: pd.DataFrame) -> pd.DataFrame:
+    """Densities over the places of error and weight of each parent, whole record, of triplets with five places."""
+    solved = weights[weights["validity_whole"] == "ok"]
+    rows: list[dict[str, Any]] = []
+    for name, column, unit in (
+        ("violin_real_error", "error_std_whole", UNIT),
+        ("violin_real_weight", "weight_whole", "1"),
+    ):
+        for triplet, part in solved.groupby("triplet", sort=False):
+            for parent, own in part.groupby("parent", sort=False):
+                rows += density_rows(name, str(triplet), str(parent), own[column].to_numpy(float), unit)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
 def summary(weights: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """One row for each triplet: how often it was resolved, median errors, and how often the merge is better."""
     rows = []
@@ -179,14 +216,16 @@ def finding(scores: pd.DataFrame) -> str:
 
 def main(data: Path, out: Path, command: str) -> None:
     """Write the tables of all triplets."""
-    parts = [judged(one) for one in triplets(data)]
+    every = list(triplets(data))
+    parts = [judged(one) for one in every]
     weights, scores = (pd.concat([part[k] for part in parts], ignore_index=True) for k in (0, 1))
     validity = weights.drop_duplicates(["source", "triplet", "place"]).groupby(
         ["source", "triplet", "validity_whole"], sort=False)  # fmt: skip
     tables = {
         "merging_summary": summary(weights, scores),
         "merging_validity": validity.size().rename("places").reset_index(),
-        "merging_weights": weights, "merging_scores": scores,
+        "merging_weights": weights, "merging_scores": scores, "merging_curves": violins(weights),
+        "merging_pairs": pd.concat([pairs(one) for one in every], ignore_index=True),
     }  # fmt: skip
     told = {
         "title": "Merging real triplets",
@@ -195,6 +234,13 @@ def main(data: Path, out: Path, command: str) -> None:
         "Parents rescaled by their collocation gains to GLDAS, daily values. Beside them the weights and the validity "
         "of the whole record.",
         "finding": finding(scores),
+        "figures": {
+            "violin_real_error": {
+                "x": f"error ({UNIT})",
+                "caption": "Error of each parent over the places, whole record",
+            },
+            "violin_real_weight": {"x": "weight", "caption": "Weight of each parent over the places"},
+        },
     }
     publish(out, "merging", told, tables, command)
 
