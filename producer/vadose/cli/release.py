@@ -183,8 +183,9 @@ def rebuild_command(common: Common, release: str, sample: int) -> int:
 @click.argument("release", metavar="RELEASE")
 @click.option("--granule", metavar="NAME", help="Only this granule.")
 @click.option("--reason", required=True, help="Why; it is published.")
+@click.option("--to", metavar="URL", help="Also say so in the copy at this folder or S3-compatible store.")
 @common_options
-def withdraw_command(common: Common, release: str, granule: str | None, reason: str) -> int:
+def withdraw_command(common: Common, release: str, granule: str | None, reason: str, to: str | None) -> int:
     """Withdraw a version or a granule; only the product's root files change.
 
     Example: vadose release withdraw demoatlstm-0p25deg/v1.0.0 --reason "wrong soil map"
@@ -193,7 +194,7 @@ def withdraw_command(common: Common, release: str, granule: str | None, reason: 
 
     folder = _find(common, release)
     if not common.dry_run:
-        withdraw(folder, reason, granule=granule)
+        withdraw(folder, reason, granule=granule, to=to)
     latest = folder.root / "latest.json"
     now = read_json(latest)["version"] if latest.is_file() else None
     text = f"{folder.path}: {granule or 'version'} withdrawn; latest is {now or 'none'}"

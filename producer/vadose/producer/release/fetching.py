@@ -37,21 +37,17 @@ def fetcher(url: str) -> Fetch:
     base = url.rstrip("/")
     if base.startswith(("http://", "https://")):
         return lambda name, part: _http(f"{base}/{urllib.parse.quote(name)}", part)
-    import fsspec
+    from vadose.producer.release.stores import open_store, readable_errors
 
-    try:
-        system, root = fsspec.core.url_to_fs(base)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"cannot read from this address: {error}", where=url) from error
+    system, root = open_store(base)
 
     def read(name: str, part: tuple[int, int] | None) -> bytes:
         start, end = (None, None) if part is None else (part[0], sum(part))
-        try:
-            return bytes(system.cat_file(f"{root}/{name}", start=start, end=end))
-        except FileNotFoundError as error:
-            raise NotThereError("no such file", where=f"{base}/{name}") from error
-        except OSError as error:
-            raise InputError(f"cannot be read: {error or type(error).__name__}", where=f"{base}/{name}") from error
+        with readable_errors(f"{base}/{name}"):
+            try:
+                return bytes(system.cat_file(f"{root}/{name}", start=start, end=end))
+            except FileNotFoundError as error:
+                raise NotThereError("no such file", where=f"{base}/{name}") from error
 
     return read
 

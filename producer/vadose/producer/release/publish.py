@@ -55,6 +55,9 @@ def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | Non
             f"version {folder.version} is published with other bytes", where=str(folder.path),
             next="raise product.version and product.issued in the recipe and build again",
         )  # fmt: skip
+    if entry is not None and entry["status"] == "withdrawn":
+        raise GateError(f"version {folder.version} was withdrawn: {entry['reason']}", where=str(folder.path),
+                        next="build a new version")  # fmt: skip
     happened = entry is None or _latest(folder.root) is None
     if entry is None:
         check_allowed(folder, sha256)
@@ -71,10 +74,12 @@ def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | Non
         seal(folder.path)
     if to is not None:
         happened |= copy(folder, to, progress)
-    if happened:
+    if entry is None:
         announce(folder, sha256)
-        if to is not None:
-            copy_root(folder.root, to)
+    elif happened:
+        write_latest(folder.root)
+    if to is not None:
+        copy_root(folder.root, to)
     return happened
 
 
@@ -172,8 +177,11 @@ def _latest(root: Path) -> str | None:
     return str(read_json(path)["version"]) if path.is_file() else None
 
 
-def withdraw(folder: Folder, reason: str, *, granule: str | None = None) -> None:
-    """Withdraw a published version, or one granule of it; only the product's root files change."""
+def withdraw(folder: Folder, reason: str, *, granule: str | None = None, to: str | None = None) -> None:
+    """Withdraw a published version, or one granule of it; only the product's root files change, of a copy too.
+
+    Of stream NRT a granule leaves the rolling folder, and its day stays listed with the reason.
+    """
     if not reason.strip():
         raise UsageError("a withdrawal needs a reason, which is published", next="--reason TEXT")
     with only_one(folder.root, "withdrawn"):
@@ -181,6 +189,8 @@ def withdraw(folder: Folder, reason: str, *, granule: str | None = None) -> None
             _withdraw_rolling(folder, reason, granule)
         else:
             _withdraw(folder, reason, granule)
+        if to is not None:
+            copy_root(folder.root, to)
 
 
 def _withdraw_rolling(folder: Folder, reason: str, granule: str | None) -> None:
