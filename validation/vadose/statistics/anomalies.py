@@ -13,30 +13,6 @@ Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
 
 
-def _cumulative(values: Floats) -> tuple[Floats, Floats]:
-    """Running sums and counts with a leading zero, (..., time + 1)."""
-    valid = np.isfinite(values)
-    zero = np.zeros((*values.shape[:-1], 1))
-    total = np.concatenate([zero, np.cumsum(np.where(valid, values, 0.0), axis=-1)], axis=-1)
-    count = np.concatenate([zero, np.cumsum(valid, axis=-1, dtype=float)], axis=-1)
-    return total, count
-
-
-def _window(cumulative: Floats, shift: int, half: int) -> Floats:
-    """Sums over `half` days to each side of t + `shift`, for every day t, from cumulative sums (..., time + 1)."""
-    days = cumulative.shape[-1] - 1
-    out = np.zeros((*cumulative.shape[:-1], days))
-    # Positions are clipped to the record; those in between are plain slices.
-    for sign, offset in ((1.0, shift + half + 1), (-1.0, shift - half)):
-        first, last = np.clip([-offset, days - offset + 1], 0, days)
-        piece = np.empty((*cumulative.shape[:-1], days))
-        piece[..., :first] = cumulative[..., :1]
-        piece[..., first:last] = cumulative[..., first + offset : last + offset]
-        piece[..., last:] = cumulative[..., -1:]
-        out = piece if sign > 0 else out - piece
-    return out
-
-
 def moving_mean(values: npt.ArrayLike, window: int = 35, minimum: int = 10) -> Floats:
     """Centred moving mean over `window` days (odd); NaN where fewer than `minimum` values lie in it."""
     values = np.asarray(values, float)
@@ -63,15 +39,10 @@ def other_years_climatology(values: npt.ArrayLike, half_window: int = 15, minimu
     """
     values = np.asarray(values, float)
     days = values.shape[-1]
-    total, count = _cumulative(values)
-    sums, counts = np.zeros(values.shape), np.zeros(values.shape)
     years = int(np.ceil(days / DAYS_PER_YEAR))
-    for year in range(-years, years + 1):
-        if year == 0:
-            continue
-        sums += _window(total, round(year * DAYS_PER_YEAR), half_window)
-        counts += _window(count, round(year * DAYS_PER_YEAR), half_window)
-    return np.asarray(np.where(counts >= minimum, sums / np.maximum(counts, 1.0), np.nan))
+    shifts = np.array([round(year * DAYS_PER_YEAR) for year in range(-years, years + 1) if year != 0], np.int64)
+    rows = np.ascontiguousarray(values.reshape(-1, days))
+    return np.asarray(kernels.shifted_means(rows, shifts, half_window, max(minimum, 1))).reshape(values.shape)
 
 
 FEWEST_CLIMATOLOGY_YEARS = 5

@@ -132,6 +132,29 @@ def moving_mean(values: Any, half: int, minimum: int) -> Any:
     return out
 
 
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def shifted_means(values: Any, shifts: Any, half: int, minimum: int) -> Any:
+    """Mean over `half` days to each side of t + every shift, (series, time); NaN with fewer than `minimum` values."""
+    series, days = values.shape
+    out = np.empty((series, days))
+    total, count = np.zeros(days + 1), np.zeros(days + 1)
+    window, number = np.empty(days), np.empty(days)
+    for s in range(series):
+        for t in range(days):
+            ok = np.isfinite(values[s, t])
+            total[t + 1] = total[t] + (values[s, t] if ok else 0.0)
+            count[t + 1] = count[t] + (1.0 if ok else 0.0)
+        window[:], number[:] = 0.0, 0.0
+        for shift in shifts:
+            for t in range(max(0, -shift - half), min(days, days - shift + half)):
+                low, high = max(t + shift - half, 0), min(t + shift + half + 1, days)
+                window[t] += total[high] - total[low]
+                number[t] += count[high] - count[low]
+        for t in range(days):
+            out[s, t] = window[t] / number[t] if number[t] >= minimum else np.nan
+    return out
+
+
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
 def joint_means(series: Any) -> Any:
     """Count (cells,), means (cells, K) and covariances (cells, K, K), ddof 0, of K aligned series (cells, K, time).

@@ -177,19 +177,37 @@ class ClassScored:
 def score_classes(sample: Sample, network: Network, strata: DayStrata) -> list[ClassScored]:
     """Metrics of all stations in the classes of one kind of stratum."""
     present = class_present(sample.x, sample.r, strata)
-    plain, level = sample, sample.levelled()
-    out = []
-    for name in strata.metrics:
-        one, sample = metric(name), level if name in CORRELATED else plain
-        m = class_moments(sample.x, sample.r, strata)
+    # Sensors on one level are what correlations see; without several sensors it is the same series.
+    correlated = [name for name in strata.metrics if name in CORRELATED and sample.sensors is not None]
+    plain = [name for name in strata.metrics if name not in correlated]
+    found = _of_classes(sample, network, strata, plain, present)
+    if correlated:
+        found |= _of_classes(sample.levelled(), network, strata, correlated, present)
+    return [found[name] for name in strata.metrics]
+
+
+def _of_classes(
+    sample: Sample, network: Network, strata: DayStrata, names: Sequence[str], present: Booleans
+) -> dict[str, ClassScored]:
+    """Some metrics of one sample in the classes of a stratum: one pass over the days for all of them."""
+    m = class_moments(sample.x, sample.r, strata)
+    metrics = [metric(name) for name in names]
+    values, raw, gradients = [], [], []
+    for one in metrics:
         value = np.where(m.n >= MINIMUM_DAYS, evaluate(one, m), np.nan)
-        raw = np.stack([network.raw(np.isfinite(value[:, k])) for k in range(value.shape[1])], axis=1)
-        assert one.gradient is not None, f"{name} has no interval"
+        values.append(value)
+        raw.append(np.stack([network.raw(np.isfinite(value[:, k])) for k in range(value.shape[1])], axis=1))
+        assert one.gradient is not None, f"{one.name} has no interval"
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            gradient = one.gradient(m).parts()
-        influence = class_influence(sample.x, sample.r, strata, m, gradient, raw / np.maximum(m.n, 1.0))
-        out.append(ClassScored(one, strata, value, Means(influence, raw.sum(axis=0), present, year=sample.year)))
-    return out
+            gradients.append(one.gradient(m).parts())
+    weights = [one / np.maximum(m.n, 1.0) for one in raw]
+    influence = class_influence(sample.x, sample.r, strata, m, gradients, weights)
+    return {
+        one.name: ClassScored(
+            one, strata, values[k], Means(influence[k], raw[k].sum(axis=0), present, year=sample.year)
+        )
+        for k, one in enumerate(metrics)
+    }
 
 
 def joined_classes(parts: Sequence[ClassScored]) -> ClassScored:

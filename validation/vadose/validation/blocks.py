@@ -124,6 +124,8 @@ class Block:
 
     def reference_of(self, split: str) -> Floats:
         """The reference on the days and at the stations of a split."""
+        if split == self.split and self.fresh.all() and not self.seen.any():
+            return self.r
         keep = self.fresh & ~self.seen[:, None]
         if split == PERIOD_SEEN:
             keep = ~self.fresh & ~self.seen[:, None]

@@ -209,32 +209,28 @@ def _class_means(x: Any, r: Any, labels: Any, classes: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # type: ignore[untyped-decorator]
-def _class_influence(x: Any, r: Any, labels: Any, means: Any, gradient: Any, weights: Any) -> Any:
-    """Weighted sums over stations of influence series, (class, time).
+def _class_influence(x: Any, r: Any, labels: Any, means: Any, gradient: Any) -> Any:
+    """Weighted sums over stations of influence series, (metric, class, time).
 
-    `means` is (7, series, class); `gradient` (6, series, class) and `weights` (series, class) are 0 without a value.
+    `means` is (7, series, class); `gradient`, times the weights, is (series, class, metric, 6), 0 without a value.
     """
     series, days = x.shape
-    classes = means.shape[2]
-    out = np.zeros((classes, days))
+    classes, metrics = gradient.shape[1], gradient.shape[2]
+    out = np.zeros((metrics, classes, days))
     shared = labels.shape[0] == 1
     for s in range(series):
         row = 0 if shared else s
         for t in range(days):
             k = labels[row, t]
-            if k < 0 or not (np.isfinite(x[s, t]) and np.isfinite(r[s, t])):
-                continue
-            w = weights[s, k]
-            if w == 0.0:
+            apart = x[s, t] - r[s, t]
+            if k < 0 or not np.isfinite(apart):
                 continue
             dx, dr = x[s, t] - means[1, s, k], r[s, t] - means[2, s, k]
-            centred = (
-                gradient[2, s, k] * (dx * dx - means[3, s, k])
-                + gradient[3, s, k] * (dr * dr - means[4, s, k])
-                + gradient[4, s, k] * (dx * dr - means[5, s, k])
-                + gradient[5, s, k] * (abs(x[s, t] - r[s, t]) - means[6, s, k])
-            )
-            out[k, t] += w * (gradient[0, s, k] * dx + gradient[1, s, k] * dr + centred)
+            xx, rr, xr = dx * dx - means[3, s, k], dr * dr - means[4, s, k], dx * dr - means[5, s, k]
+            far = abs(apart) - means[6, s, k]
+            for m in range(metrics):
+                g = gradient[s, k, m]
+                out[m, k, t] += g[0] * dx + g[1] * dr + g[2] * xx + g[3] * rr + g[4] * xr + g[5] * far
     return out
 
 
@@ -244,25 +240,27 @@ def class_moments(x: Floats, r: Floats, strata: DayStrata) -> Moments:
 
 
 def class_influence(
-    x: Floats, r: Floats, strata: DayStrata, m: Moments, gradient: Sequence[Floats | float], weights: Floats
-) -> Floats:
-    """Influence series of the weighted mean over stations in each class, (class, time).
+    x: Floats, r: Floats, strata: DayStrata, m: Moments, gradients: Sequence[Sequence[Floats | float]],
+    weights: Sequence[Floats],
+) -> Floats:  # fmt: skip
+    """Influence series of the weighted mean over stations in each class, (metric, class, time).
 
     Parameters
     ----------
     x, r, strata
         As in `class_moments`, whose result is `m`.
-    gradient
-        Derivatives of the metric by the six means.
+    gradients
+        For each metric its derivatives by the six means.
     weights
-        w_s / n_s, (station, class), 0 where a station has no value.
+        For each metric w_s / n_s, (station, class), 0 where a station has no value.
     """
-    parts = np.stack([np.broadcast_to(np.asarray(part, float), m.n.shape) for part in gradient])
-    known = np.isfinite(parts).all(axis=0) & (weights > 0)
-    means = np.where(known, m.stacked(), 0.0)
-    return np.asarray(
-        _class_influence(x, r, strata.labels, means, np.where(known, parts, 0.0), np.where(known, weights, 0.0))
-    )
+    combined = np.zeros((*m.n.shape, len(gradients), 6))
+    for number, (gradient, weight) in enumerate(zip(gradients, weights, strict=True)):
+        parts = np.stack([np.broadcast_to(np.asarray(part, float), m.n.shape) for part in gradient], axis=-1)
+        known = np.isfinite(parts).all(axis=-1) & (weight > 0)
+        combined[:, :, number] = np.where(known[..., None], parts, 0.0) * np.where(known, weight, 0.0)[..., None]
+    means = np.where((combined != 0.0).any(axis=(-2, -1)), m.stacked(), 0.0)
+    return np.asarray(_class_influence(x, r, strata.labels, means, combined))
 
 
 def class_present(x: Floats, r: Floats, strata: DayStrata) -> Booleans:
