@@ -9,6 +9,9 @@ import click
 from vadose.cli.options import Common, common_options
 from vadose.common import InputError, UsageError
 
+# Damaged files beside the first that a message names.
+NAMED = 49
+
 
 @click.command("verify")
 @click.argument("release", metavar="RELEASE")
@@ -38,9 +41,11 @@ def command(common: Common, release: str, with_gate: bool, signers: Path | None,
         path = find(common.workspace, release)
         found = verify(path, common.progress, signers=signers, contents=with_gate, journal=journal)
     if found.damaged:
-        more = f" and {len(found.damaged) - 1} more" if len(found.damaged) > 1 else ""
+        first, *others = found.damaged
+        listed = "".join(f"\n         {line}" for line in others[:NAMED])
+        more = f"\n         and {len(others) - NAMED} more" if len(others) > NAMED else ""
         raise InputError(
-            f"{found.damaged[0]}{more}", where=str(path), why="the release is damaged",
+            f"{first}{listed}{more}", where=str(path), why="the release is damaged",
             next="restore the files from another copy of the release",
         )  # fmt: skip
     result = {"files": found.files, "granules": found.granules, "not_checked": found.not_checked}

@@ -104,6 +104,18 @@ def test_header_of_a_window_equals_its_golden_file(worlds, tmp_path, program, py
     assert text == golden.read_text(), f"{golden} differs; delete it and rerun if the change is meant"
 
 
+@pytest.mark.program
+def test_the_values_open_in_the_netcdf_of_debian(worlds, tmp_path, program):
+    path, _, _ = write(worlds, tmp_path)
+    text = subprocess.run(
+        [program("ncdump", "netcdf-bin"), "-p", "9", "-v", "sm", path], capture_output=True, text=True, check=True
+    ).stdout
+    words = text[text.rindex(" sm =") + len(" sm =") :].replace("}", "").replace(";", "").split(",")
+    found = np.array([np.nan if word.strip() == "_" else float(word) for word in words], np.float32)
+    with xr.open_dataset(path) as ds:
+        np.testing.assert_array_equal(found, ds.sm.values.ravel())
+
+
 @pytest.mark.parametrize("day", ["solar06", "daily_mean"])
 @pytest.mark.parametrize("grid", GRIDS)
 def test_both_writers_store_the_same_content_and_header(worlds, tmp_path, grid, day):

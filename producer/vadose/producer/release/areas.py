@@ -74,6 +74,8 @@ def read_areas(text: str) -> tuple[Area, ...]:
     content, where = text, "--polygon"
     if not SHAPE.match(text) or _is_file(text):
         where = text
+        if _is_other(text):
+            raise InputError("not a file", where=where, next="give GeoJSON or WKT")
         try:
             content = Path(text).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
@@ -93,6 +95,14 @@ def read_areas(text: str) -> tuple[Area, ...]:
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_other(text: str) -> bool:
+    """Whether the name is of a folder or a device, which may have no end."""
+    try:
+        return Path(text).exists() and not Path(text).is_file()
     except (OSError, ValueError):
         return False
 

@@ -70,6 +70,8 @@ class Places:
 
 def read_points(path: Path) -> Places:
     """Places from a CSV with the columns name (optional), lat and lon; names that come twice get a number."""
+    if path.exists() and not path.is_file():
+        raise InputError("not a file", where=str(path), next="write a CSV with name, lat, lon")
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
         lat = np.array([float(row["lat"]) for row in rows])
