@@ -15,6 +15,7 @@ from vadose.cli.main import run
 from vadose.producer import simulate
 from vadose.producer.cube import open_cube
 from vadose.producer.experiments import gapfilling
+from vadose.producer.experiments.ablations import ablation_rows
 from vadose.producer.experiments.gapfilling import Scene, distance_days, edge_steps, score_rows
 from vadose.producer.fusion.lattice import Lattice
 from vadose.producer.grids import Grid
@@ -117,6 +118,12 @@ def test_gap_days_are_scored_and_what_was_run_is_kept(workspace: tuple[Path, Pat
     assert all(mine[float(stratum)] == value for stratum, value in expected.items())
     summary = pd.read_parquet(tmp_path / "gapfilling_summary.parquet")
     assert summary["ubrmsd_truth"].is_monotonic_increasing
+    ablations = pd.read_parquet(tmp_path / "gapfilling_ablations.parquet").set_index("method")
+    medians = summary.set_index("method")["ubrmsd_truth"]
+    assert ablations["ubrmsd"].drop("land-model").to_dict() == pytest.approx(
+        medians.drop("land-model").to_dict(), rel=0.02
+    )
+    assert ablations.loc["drcgan-observations-not-kept", "less_drcgan"] == 0.0
     told = json.loads((tmp_path / "gapfilling.json").read_text())
     assert told["partial"] == []
     assert "P6-swath against the truth: " in told["finding"]
@@ -160,6 +167,22 @@ def test_a_step_at_the_swath_border_is_the_excess_of_a_flat_field() -> None:
     assert found["step_at_borders"] == pytest.approx(0.05, abs=1e-6)
     assert found["excess"] == pytest.approx(0.05, abs=1e-6)
     assert found["truth_excess"] == pytest.approx(0.0, abs=1e-7)
+
+
+def test_an_ablation_is_told_from_the_full_network_by_its_own_errors() -> None:
+    lattice, made = scene(60)
+    rng = np.random.default_rng(6)
+    noise = rng.normal(0, 0.02, made.truth.shape).astype("f4")
+    fields = {"drcgan": made.truth + noise, "worse": made.truth + 2 * noise, "land-model-matched": made.truth}
+    cube = SimpleNamespace(lat=40 + lattice.row * 2.1, lon=10 + lattice.column * 2.1)
+    steps = {name: edge_steps(lattice, made, values) for name, values in fields.items()}
+    seen = np.isfinite(made.visible)
+    found = {row["method"]: row for row in ablation_rows(cube, made.truth, made.hidden, seen, fields, steps,  # type: ignore[arg-type]
+                                                         gapfilling.COMPARED)}  # fmt: skip
+    assert found["worse"]["less_drcgan"] == pytest.approx(found["drcgan"]["ubrmsd"], rel=0.1)
+    assert found["worse"]["against_drcgan"] == "worse"
+    assert found["drcgan"]["against_land-model-matched"] == "worse"
+    assert found["worse"]["step_in_gaps"] > found["drcgan"]["step_in_gaps"]
 
 
 def test_scores_of_a_shifted_field_are_its_shift() -> None:
