@@ -30,6 +30,30 @@ TABLES: dict[str, str] = {
         "Median scores over the cells of each contender, and its RMSE less that of the original product with the 95 % "
         "interval"
     ),
+    "descriptors_differences": (
+        "One contender less another: median over the cells of the difference of a cell’s score, with its 95 % interval"
+    ),
+    "descriptors_gain": "Share of the trees’ gain that falls to descriptors",
+    "descriptors_importance": (
+        "Growth of a cell’s RMSE in the later year when a feature, or all of a group, is shuffled, with 95 % intervals"
+    ),
+    "descriptors_scores": (
+        "Median scores over the cells; averages over the fits of a contender, whose RMSE differs by the seed spread"
+    ),
+    "descriptors_selection": "Descriptors that stay where collinear features are removed, and what decided",
+    "descriptors_training": (
+        "Loss (mean square error over variance) and R² in training and test, all values together as in the paper"
+    ),
+    "emulation_differences": (
+        "One contender less another: median over the cells of the difference of a cell’s score, with its 95 % interval"
+    ),
+    "emulation_scores": (
+        "R², RMSE and bias of all values together, medians over the cells, and partial correlation given the land model"
+    ),
+    "gapfilling_ablations": (
+        "ubRMSD of hidden days against the truth with its 95 % interval, by how much it differs from the full network "
+        "and from the matched land model, and what keeping observations does"
+    ),
     "gapfilling_costs": "What each method of filling gaps costs: training, parameters, and a day of the whole grid",
     "gapfilling_edges": (
         "Steps between neighbouring cells at the borders of swaths, inside swaths and inside gaps, of the filled field "
@@ -37,6 +61,7 @@ TABLES: dict[str, str] = {
     ),
     "gapfilling_scores": "Scores of every method, split and distance to the nearest visible observation",
     "gapfilling_summary": "Median scores over the cells on hidden days, against the hidden observations and the truth",
+    "merging_pairs": "Correlation of each pair of real products, median, least and greatest over the places",
     "merging_scores": (
         "Error standard deviation of the merge, of the plain mean, of the best parent and of weights chosen in "
         "hindsight, at each place that could be judged"
@@ -47,6 +72,17 @@ TABLES: dict[str, str] = {
         "Weight and error standard deviation of each parent at each place, from the first half of the common days, "
         "and its error in the second"
     ),
+    "parents_differences": (
+        "Each field less the merge: median over the cells of the difference of a cell’s score, with its 95 % interval"
+    ),
+    "parents_errors": (
+        "Error, R and weight of each parent by collocation, beside the true ones: medians over the resolved cells, "
+        "means of the weights"
+    ),
+    "parents_pairs": "Correlation of each pair of products on the training days, median and quartiles over the cells",
+    "parents_scores": "Merges and parents against the truth of the last year, medians over the cells",
+    "parents_seasons": "Weight and error of each parent by season, over the cells that the season resolves",
+    "parents_validity": "Cells by the outcome of the collocation, and where their weights come from",
     "twin_scores": (
         "Scores of the downscaled field and of its variants against the truth, in the year that the network did not see"
     ),
@@ -93,6 +129,15 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "inner_split_r": ("R kept aside", ""),
     "rmse_less_original": ("RMSE less the original", VOLUME),
     "original": ("original", VOLUME),
+    "error": ("error by collocation", VOLUME),
+    "true_error": ("true error", VOLUME),
+    "error_ratio": ("error over true error", ""),
+    "rmse_growth": ("growth of RMSE", VOLUME),
+    "training_loss": ("training loss", ""),
+    "training_r2": ("training R²", ""),
+    "test_loss": ("test loss", ""),
+    "test_r2": ("test R²", ""),
+    "seed_spread": ("seed spread of RMSE", VOLUME),
     "ubRMSD": ("ubRMSD", VOLUME),
     "ubRMSD in time": ("ubRMSD in time", VOLUME),
     "ubRMSD in space": ("ubRMSD in space", VOLUME),
