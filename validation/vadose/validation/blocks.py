@@ -148,9 +148,14 @@ class Block:
         }  # fmt: skip
         share = np.where(valid > 0, hit / np.maximum(valid, 1), np.nan)
         sample = Sample(
-            x, r, keys, share, self.stations, self._said(case.row), self.matched.reference.days, self._sensors()
+            x, r, keys, share, self.stations, self._said(case.row), self.matched.reference.days, self._sensors(),
+            self._whole(case.row),
         )  # fmt: skip
         return sample if case.scaling == "none" else self._scaled(sample, case.scaling)
+
+    def _whole(self, row: int) -> tuple[Floats, Floats] | None:
+        """Product and reference on all their days, where anomalies are taken before matching."""
+        return (self.matched.values[row].astype(float), self.r) if self.options.anomaly_before_matching else None
 
     def _sensors(self) -> Floats | None:
         """Numbers of successive sensors, (station, time), where a station has several."""
@@ -215,7 +220,7 @@ class Block:
                     model=self.options.interval,
                 )
             )  # fmt: skip
-        found.samples[case] = replace(sample, x=np.zeros((0, 0)), r=np.zeros((0, 0)))
+        found.samples[case] = replace(sample, x=np.zeros((0, 0)), r=np.zeros((0, 0)), whole=None)
         if case.subset == OWN:
             found.matched_days[case] = np.isfinite(sample.x) & np.isfinite(sample.r)
         if case == Case(case.row, COMMON, self.split):
@@ -261,7 +266,8 @@ class Block:
         values = self.matched.values
         first = self.present[0]
         ours, rival = (values[one].astype(float) for one in (first, row))
-        return Pair.of(ours, rival, self.reference_of(self.split), self._sensors(), self.matched.reference.days)
+        pair = Pair.of(ours, rival, self.reference_of(self.split), self._sensors(), self.matched.reference.days)
+        return replace(pair, whole=(ours, rival, self.r)) if self.options.anomaly_before_matching else pair
 
     def _drawn(self) -> Drawn:
         series = {self.matched.names[row]: self.matched.values[row].astype(float) for row in self.present}

@@ -52,13 +52,17 @@ COUNTED = ("better", "worse", "equal", "undecided")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two products and the reference, (station, time), NaN where any of the three is missing."""
+    """Two products and the reference, (station, time), NaN where any of the three is missing.
+
+    `whole` are the three on all their days, where anomalies are taken before matching.
+    """
 
     ours: Floats
     rival: Floats
     r: Floats
     sensors: Floats | None = None
     days: Days | None = None
+    whole: tuple[Floats, Floats, Floats] | None = None
 
     @classmethod
     def of(
@@ -80,10 +84,13 @@ class Pair:
     def seen_by(self, name: str, signal: str) -> Pair:
         """The same pair as a metric of a signal sees it: successive sensors on one level, anomalies."""
         known = np.isfinite(self.r)
-        series = [self.ours, self.rival, self.r]
+        series = [self.ours, self.rival, self.r] if signal == "raw" or self.whole is None else [*self.whole]
         if name in CORRELATED or signal != "raw":
             series = [levelled(one, known, self.sensors) for one in series]
-        ours, rival, r = (self._signal(one, signal) for one in series)
+        found = [self._signal(one, signal) for one in series]
+        # Three series that are filtered apart may lack different days.
+        common = known & np.logical_and.reduce([np.isfinite(one) for one in found])
+        ours, rival, r = (np.where(common, one, np.nan) for one in found)
         return replace(self, ours=ours, rival=rival, r=r)
 
     def _signal(self, values: Floats, signal: str) -> Floats:

@@ -32,6 +32,9 @@ class Options:
         Further scores of the product after these scalings to the reference.
     cross_fit
         Whether a scaling is fitted on the other years than it is applied to.
+    anomaly_before_matching
+        Whether anomalies are taken from all days of a series, as other tools do, not from the matched ones: then the
+        gaps of the other series do not change the filter, but the two are no longer filtered alike.
     sensors
         `primary`: one sensor per station and depth class; `separate`: all.
     strict
@@ -45,6 +48,7 @@ class Options:
     interval: Interval = "tail_model"
     scalings: tuple[str, ...] = ()
     cross_fit: bool = False
+    anomaly_before_matching: bool = False
     sensors: str = "primary"
     strict: bool = False
     partly_seen: bool = False

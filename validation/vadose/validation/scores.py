@@ -85,6 +85,7 @@ class Sample:
     `keys` holds product, version, reference, subset, split and scaling; `coverage` is matched over valid days,
     (station,); `status` says why a station has nothing, "" where it does not say, (station,); `days` are those of the
     time axis, for anomalies from a climatology; `sensors` are the numbers of successive sensors, (station, time).
+    `whole` are product and reference on all their days, where anomalies are taken before matching.
     """
 
     x: Floats
@@ -95,6 +96,7 @@ class Sample:
     status: npt.NDArray[np.str_] | None = None
     days: npt.NDArray[np.datetime64] | None = None
     sensors: Floats | None = None
+    whole: tuple[Floats, Floats] | None = None
 
     @property
     def in_months(self) -> bool:
@@ -112,7 +114,10 @@ class Sample:
             return self
         matched = np.isfinite(self.x) & np.isfinite(self.r)
         x, r = (levelled(one, matched, self.sensors) for one in (self.x, self.r))
-        return replace(self, x=x, r=r, sensors=None)
+        whole = self.whole
+        if whole is not None:
+            whole = (levelled(whole[0], matched, self.sensors), levelled(whole[1], matched, self.sensors))
+        return replace(self, x=x, r=r, sensors=None, whole=whole)
 
     def scaled(self, name: str, x: Floats, status: npt.NDArray[np.str_]) -> Sample:
         """The same sample with a scaled product."""
@@ -186,14 +191,16 @@ def _signal(sample: Sample, signal: str) -> tuple[Floats, Floats, Codes]:
         return out[0], out[1], np.full_like(said, CODE["not_applicable"])
     for start in range(0, len(matched), BLOCK):
         rows = slice(start, start + BLOCK)
-        for position, one in enumerate((sample.x, sample.r)):
-            out[position, rows], status = _anomaly(np.where(matched[rows], one[rows], np.nan), signal, sample)
+        for position, one in enumerate(sample.whole or (sample.x, sample.r)):
+            values = one[rows] if sample.whole else np.where(matched[rows], one[rows], np.nan)
+            anomaly, status = _anomaly(values, signal, sample)
+            out[position, rows] = np.where(matched[rows], anomaly, np.nan)
             said[rows] = np.where(matched[rows].any(axis=-1), status, CODE["ok"])
     return out[0], out[1], said
 
 
 def _anomaly(values: Floats, signal: str, sample: Sample) -> tuple[Floats, Codes | int]:
-    """Anomaly of one series of a sample on its matched days, and its status."""
+    """Anomaly of one series of a sample, and its status."""
     if signal == "anomaly_35d":
         return anomaly_35d(values), CODE["ok"]
     assert sample.days is not None, "days of the time axis"
