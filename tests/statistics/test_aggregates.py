@@ -110,3 +110,18 @@ def test_the_stricter_adjustment_equals_that_of_scipy_along_families() -> None:
     for method in ("bh", "by"):
         expected = [stats.false_discovery_control(row, method=method) for row in p]
         np.testing.assert_allclose(adjusted(p, method), expected, rtol=1e-12)
+
+
+def test_few_independent_days_widen_an_interval_by_the_quantile_alone() -> None:
+    values, weights = np.random.default_rng(8).standard_normal(40), np.full(40, 1 / 40)
+    draws = resampled_weights(np.arange(40), weights, seed=0)
+    found = {
+        n_eff: spread("mean", values, weights, draws, clusters=40, n_eff=n_eff) for n_eff in (np.nan, 12.0, 35.0, 200.0)
+    }
+    half = {n_eff: (one.ci_high - one.ci_low) / 2 for n_eff, one in found.items()}
+    textbook = {n_eff: stats.t.ppf(0.975, min(40, np.nan_to_num(n_eff, nan=40)) - 1) for n_eff in half}
+    error = half[200.0] / textbook[200.0]
+    for n_eff, one in half.items():
+        assert one == pytest.approx(textbook[n_eff] * error, rel=1e-6)
+    assert [found[n_eff].status for n_eff in (12.0, 35.0)] == ["short", "ok"]
+    assert spread("mean", values, weights, draws, clusters=40, n_eff=9.9).status == "few_effective"

@@ -197,3 +197,11 @@ def test_the_compiled_map_of_three_data_sets_equals_the_general_solution(precisi
     fast, slow = triple(*np.moveaxis(series, 1, 0), intervals=False), collocate(series, intervals=False)
     for name in vars(slow):
         np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=2e-6, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("intervals", [True, False])
+def test_a_hundred_days_are_enough_and_ninety_nine_are_not(intervals: bool) -> None:
+    series = world(cells=1, days=100)[0]
+    assert STATUS[collocate(series, intervals=intervals).status[0]] == "ok"
+    series[1, 40] = np.nan
+    assert STATUS[collocate(series, intervals=intervals).status[0]] == "few_samples"

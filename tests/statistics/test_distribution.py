@@ -58,3 +58,10 @@ def test_maps_survive_a_file_and_unknown_series_stay_as_they_are() -> None:
     np.testing.assert_array_equal(found[[0, 2]], fit_maps(x, r)(x)[[2, 1]])
     np.testing.assert_array_equal(found[1], x[0])
     assert np.isnan(found[2, 5])
+
+
+def test_kinds_are_counted() -> None:
+    x, r = pair(400)
+    r[1, 150:] = np.nan
+    r[2, 30:] = np.nan
+    assert fit_maps(x, r).counts() == {"none": 1, "mean_std": 1, "cdf": 2}

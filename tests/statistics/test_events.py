@@ -142,3 +142,15 @@ def test_memory_of_an_autoregression_is_the_known_one_and_its_ratio_covered() ->
     assert np.median(found.ratio) == pytest.approx(truth, rel=0.15)
     assert np.mean((found.ci_low < truth) & (truth < found.ci_high)) > 0.7
     assert STATUS[memory_ratio(series[0][:, :300], series[1][:, :300]).status[0]] == "few_samples"
+
+
+def test_the_lag_is_that_of_the_hits_and_misses_have_none() -> None:
+    # Of every three storms the product sees one, two days late.
+    reference = storms(8.0, days=3000)
+    product = np.full(3000, 0.08)
+    for first in range(25, 3000, 75):
+        product[first + 2 : first + 25] = reference[first : first + 23]
+    found = wetups(product, reference)
+    assert found.hit_rate.value == pytest.approx(1 / 3, abs=0.02)
+    assert found.lag_days.value == 2.0
+    assert found.lag_days.events == pytest.approx(found.hit_rate.value * found.hit_rate.events)
