@@ -90,16 +90,42 @@ def publish_command(common: Common, release: str, to: str | None, key: Path | No
 
     Example: vadose release publish demoatlstm-0p25deg/v1.0.0
     """
-    from vadose.producer.release.publish import check_allowed, publish
+    from vadose.producer.release.publish import publish
 
     folder = _find(common, release)
     if common.dry_run:
-        if not folder.published:
-            check_allowed(folder, folder.manifest_sha256)
-        return common.emit("release publish", {"version": folder.version}, f"{folder.path}: may be published")
+        return _may_be_published(common, folder)
     happened = publish(folder, common.progress, to=to, key=key)
     text = "published" if happened else "was published already, nothing to do"
     return common.emit("release publish", {"version": folder.version, "happened": happened}, f"{folder.path}: {text}")
+
+
+def _may_be_published(common: Common, folder: Folder) -> int:
+    """Print every check with its result and waiver, and whether the version may be published; exit 4 if not."""
+    from vadose.producer.release.folder import GATE
+    from vadose.producer.release.publish import check_allowed
+
+    path = folder.path / GATE
+    document = read_json(path) if path.is_file() else {"checks": [], "waivers": [], "not_asked": []}
+    expires = {item["check"]: item["expires"] for item in document["waivers"]}
+    lines = []
+    for item in document["checks"]:
+        word = "failed" if item["failures"] else "passed"
+        if item["failures"] and item["waiver"]:
+            word = f"waived until {expires.get(item['check'])}"
+        lines.append(f"{item['check']:<20} {word}")
+        lines += [f"{'':<20}   {reason}" for reason in item["reasons"]]
+        lines += [f"{'':<20}   waiver: {item['waiver']}"] if item["waiver"] and item["failures"] else []
+    lines += [f"{'not asked':<20} {name}" for name in document["not_asked"]]
+    result = {"version": folder.version, "checks": document["checks"], "waivers": document["waivers"], "reason": None}
+    try:
+        if not folder.published:
+            check_allowed(folder, folder.manifest_sha256)
+    except GateError as error:
+        lines.append(f"{folder.path}: may not be published: {error}")
+        return common.emit("release publish", {**result, "reason": str(error)}, "\n".join(lines), error.exit_code)
+    word = "is published" if folder.published else "may be published"
+    return common.emit("release publish", result, "\n".join([*lines, f"{folder.path}: {word}"]))
 
 
 @command.command("roll")
@@ -138,16 +164,18 @@ def roll_command(common: Common, recipe_name: str, to: str | None) -> int:
 @command.command("diff")
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for release notes.")
 @common_options
-def diff_command(common: Common, old: str, new: str) -> int:
-    """Compare two versions: headers, coverage, values, flags.
+def diff_command(common: Common, old: str, new: str, as_markdown: bool) -> int:
+    """Compare two versions: headers, coverage, values by flag and latitude, flags, scores with intervals.
 
     Example: vadose release diff demoatlstm-0p25deg/v1.0.0 demoatlstm-0p25deg/v1.1.0
     """
-    from vadose.producer.release.differences import difference, markdown
+    from vadose.producer.release.difference_tables import markdown, plain
+    from vadose.producer.release.differences import difference
 
     found = difference(_find(common, old), _find(common, new))
-    return common.emit("release diff", found, markdown(found))
+    return common.emit("release diff", found, markdown(found) if as_markdown else plain(found))
 
 
 @command.command("rebuild")

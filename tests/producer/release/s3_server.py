@@ -18,7 +18,7 @@ STAMP = "2026-01-15T00:00:00.000Z"
 
 @dataclass
 class Store:
-    """Objects by bucket and key, `bucket/key`; `refused` are keys whose writing answers 403, `order` what was written."""
+    """Objects by `bucket/key`; writing a key of `refused` answers 403, `order` is what was written."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)

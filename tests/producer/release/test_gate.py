@@ -11,7 +11,9 @@ from vadose.producer.release import checker, coverage, readers, references
 from vadose.producer.release.complete import complete, repeat_gate
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.gate import (
+    Result,
     allows_commercial_use,
+    excuse,
     expected_periods,
     failures,
     licences,
@@ -19,6 +21,7 @@ from vadose.producer.release.gate import (
     previous_files,
     run_granules,
     verdict,
+    wrong_waivers,
 )
 from vadose.producer.release.gate import names as required_names
 from vadose.producer.release.survey import survey
@@ -208,3 +211,34 @@ def test_a_release_without_a_run_is_refused(copied):
     workspace, recipe, version = copied
     with pytest.raises(InputError, match="no finished run"):
         complete(recipe, version, workspace / "runs" / "none", silent)
+
+
+def waivers(worlds, *items, version="2.0.0"):
+    made = [{"check": check, "reason": "r", "expires": expires} for check, expires in items]
+    return worlds.small_recipe(waivers=made, product__version=version)
+
+
+def test_a_waiver_holds_before_the_version_with_which_it_expires_and_excuses_its_check_alone(worlds):
+    recipe = waivers(worlds, ("days", "2.0.1"), ("units", "2.0.0"))
+    results = [Result(name, ["broken"]) for name in ("days", "units", "licence")]
+    excuse(results, recipe)
+    assert [result.passed for result in results] == [True, False, False]
+    assert list(wrong_waivers(recipe, {"days", "units"})) == ["the waiver for units expired with version 2.0.0"]
+
+
+def test_a_waiver_of_no_check_and_one_of_the_waivers_themselves_excuse_nothing(worlds):
+    recipe = waivers(worlds, ("day_outliers", "9.0.0"), ("waivers_in_force", "9.0.0"))
+    assert list(wrong_waivers(recipe, {"day_outlier", "waivers_in_force"})) == [
+        "unknown check in a waiver 'day_outliers'; did you mean 'day_outlier'?"
+    ]
+    result = Result("waivers_in_force", ["expired"])
+    excuse([result], recipe)
+    assert not result.passed
+
+
+def test_waivers_are_published_in_gate_recipe_and_change_log(made):
+    _, recipe, version, _ = made
+    waiver = recipe.waivers[0].model_dump()
+    assert json.loads((version / "gate.json").read_text())["waivers"] == [waiver]
+    assert waiver["reason"] in (version / "provenance/recipe.yaml").read_text()
+    assert f"- day_outlier: {waiver['reason']} (expires with 9.0.0)" in (version / "CHANGELOG.md").read_text()

@@ -3,14 +3,18 @@ import shutil
 import stat
 import subprocess
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from vadose.cli.main import run
 from vadose.common import GateError, InputError, silent, write_json
 from vadose.producer.release import publish as publishing
 from vadose.producer.release.complete import complete
-from vadose.producer.release.differences import difference, markdown
+from vadose.producer.release.difference_tables import markdown, plain
+from vadose.producer.release.differences import difference, latitude_bands
 from vadose.producer.release.folder import Folder
-from vadose.producer.release.publish import manifest_sha256, publish, withdraw
+from vadose.producer.release.publish import publish, withdraw
 from vadose.producer.release.verify import verify
 
 
@@ -24,7 +28,7 @@ def test_a_published_version_is_read_only_and_the_latest(copied):
     assert publish(Folder(version), silent)
     assert all(not stat.S_IMODE(path.stat().st_mode) & 0o222 for path in [version, *version.rglob("*")])
     assert json.loads((version.parent / "latest.json").read_text()) == {
-        "version": "1.0.0", "manifest_sha256": manifest_sha256(Folder(version)),
+        "version": "1.0.0", "manifest_sha256": Folder(version).manifest_sha256,
     }  # fmt: skip
     assert [item["status"] for item in json.loads((version.parent / "versions.json").read_text())["versions"]] == [
         "current"
@@ -93,8 +97,44 @@ def test_publish_false_and_a_cdr_without_signoff_are_refused(worlds, tools, tmp_
     _, version, _ = tools.make(worlds, tmp_path / "b", product__stream="CDR")
     with pytest.raises(GateError, match="signoff"):
         publish(Folder(version), silent)
-    write_json(version / "signoff.json", {"manifest_sha256": manifest_sha256(Folder(version)), "name": "A. Person"})
+    tools.sign_off(version)
+    note = json.loads((version / "signoff.json").read_text())
+    for name, value in (("name", ""), ("looked_at", []), ("date", "today"), ("manifest_sha256", "0" * 64)):
+        write_json(version / "signoff.json", {**note, name: value})
+        with pytest.raises(GateError, match=r"stream CDR needs a signoff\.json about this manifest"):
+            publish(Folder(version), silent)
+    tools.sign_off(version)
     assert publish(Folder(version), silent)
+
+
+def test_a_dry_run_prints_every_check_and_waiver_and_publishes_nothing(copied, capsys):
+    workspace, _, version = copied
+    words = ["release", "publish", str(version), "--dry-run", "--workspace", str(workspace), "--quiet"]
+    assert run(words) == 0
+    text = capsys.readouterr().out
+    checks = json.loads((version / "gate.json").read_text())["checks"]
+    assert all(f"{item['check']:<20} " in text for item in checks)
+    assert f"{'day_outlier':<20} waived until 9.0.0" in text
+    assert "waiver: the rain of two days is missing" in text
+    assert "may be published" in text
+    assert latest(version) is None
+    assert version.stat().st_mode & 0o200
+
+
+def test_a_dry_run_of_a_failed_gate_says_what_failed_with_exit_4(copied, capsys):
+    workspace, _, version = copied
+    gate = json.loads((version / "gate.json").read_text())
+    gate["passed"] = gate["checks"][0]["passed"] = False
+    gate["checks"][0] |= {"failures": 1, "reasons": ["sm names no grid mapping variable"]}
+    write_json(version / "gate.json", gate)
+    words = ["release", "publish", str(version), "--workspace", str(workspace), "--quiet"]
+    assert run([*words, "--dry-run"]) == 4
+    text = capsys.readouterr().out
+    assert f"{'grid_mapping':<20} failed" in text
+    assert "sm names no grid mapping variable" in text
+    assert "may not be published: the gate failed: grid_mapping" in text
+    assert run(words) == 4
+    assert latest(version) is None
 
 
 def test_a_copy_is_complete_and_goes_on_after_a_stop(copied, tmp_path):
@@ -122,14 +162,46 @@ def test_a_second_version_supersedes_the_first_and_withdrawal_goes_back(copied, 
     assert [item["status"] for item in entries] == ["current", "withdrawn"]
 
 
+SCORES = {"reference": "stations", "split": "P1", "signal": "raw", "scaling": "none", "method": "", "metric": "r",
+          "stratum_kind": "all", "aggregate": "median", "subset": "common", "product": "vadose"}  # fmt: skip
+
+
+def scored(folder, value):
+    """A version folder with readable scores of its own product and of a rival."""
+    rows = [{**SCORES, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1, "n": 9.0},
+            {**SCORES, "product": "rival", "value": 0.1, "ci_low": 0.0, "ci_high": 0.2, "n": 9.0},
+            {**SCORES, "metric": "bias", "value": 0.01, "ci_low": np.nan, "ci_high": np.nan, "n": 9.0}]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(folder / "quality/validation/scores.parquet")
+
+
 def test_the_difference_of_two_versions_has_its_numbers(made, worlds, tools, tmp_path):
-    shutil.copytree(made[0] / "cubes", tmp_path / "cubes")
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    old = tmp_path / made[2].relative_to(made[0])
     _, newer, _ = tools.make(worlds, tmp_path, product__version="2.0.0", build__minimum=0.05)
-    found = difference(Folder(made[2]), Folder(newer))
+    scored(old, 0.7)
+    scored(newer, 0.8)
+    found = difference(Folder(old), Folder(newer))
     assert found["days"] == 48
     assert 0 < found["values"]["mean_difference"] <= 0.0301
     assert found["headers"] == []
-    assert "mean difference" in markdown(found)
+    assert list(found["regions"]) == ["60 N to 30 N"]
+    assert found["regions"]["60 N to 30 N"]["values"] == found["values"]
+    clipped = found["values_where_flagged"]["value_clipped_to_physical_range"]
+    assert clipped["mean_difference"] > found["values"]["mean_difference"]
+    assert [(row["metric"], row["old"]["value"], row["new"]["value"]) for row in found["scores"]] == [
+        ("bias", 0.01, 0.01), ("r", 0.7, 0.8),
+    ]  # fmt: skip
+    assert "| stations | P1 | r | 0.7000 (0.6000 to 0.8000) | 0.8000 (0.7000 to 0.9000) |" in markdown(found)
+    assert "stations" in plain(found)
+    assert "|" not in plain(found)
+    json.dumps(found, allow_nan=False)
+
+
+def test_bands_of_latitude_hold_every_row_once():
+    lat = np.arange(89.5, -90, -1)
+    bands = dict(latitude_bands(lat))
+    assert list(bands) == ["90 N to 60 N", "60 N to 30 N", "30 N to 0", "0 to 30 S", "30 S to 60 S", "60 S to 90 S"]
+    assert np.concatenate([lat[rows] for rows in bands.values()]).tolist() == lat.tolist()
 
 
 def test_a_withdrawn_granule_is_named_and_the_version_stands(copied):

@@ -56,14 +56,27 @@ FAULTS = [
     ("stac/2016.json", ("features", 3, "properties", "start_datetime"), "yesterday", "$.properties.start_datetime"),
     ("stac/2016.json", ("features", 3, "assets", "data", "file:checksum"), "0" * 64, "file:checksum"),
     ("stac/2016.json", ("type",), "Features", "not a FeatureCollection"),
+    ("dataset.jsonld", ("license",), None, "'license' is a required property"),
+    ("dataset.jsonld", ("@context",), "https://example.org/", "@context"),
+    ("dataset.jsonld", ("distribution", 0, "sha256"), "abc", "$.distribution[0].sha256"),
+    ("dataset.jsonld", ("spatialCoverage", "geo", "box"), "all over", "$.spatialCoverage.geo.box"),
+    ("dataset.jsonld", ("temporalCoverage",), "2015", "$.temporalCoverage"),
+    ("provenance/prov.json", ("agent",), None, "'agent' is a required property"),
+    ("provenance/prov.json", ("entity", "vadose:file-1", "vadose:sha256"), "0", "vadose:sha256"),
+    ("provenance/prov.json", ("entity", "vadose:file-1", "vadose:sha256"), "1" * 64, "small.nc is not there with its"),
+    ("provenance/prov.json", ("entity", "vadose:file-1"), None, "vadose:file-1 is declared nowhere"),
+    ("provenance/prov.json", ("used", "_:u1", "prov:entity"), "vadose:gone", "vadose:gone is declared nowhere"),
+    ("provenance/prov.json", ("prefix",), {"other": "https://example.org/"}, "the prefix is unknown"),
+    ("provenance/prov.json", ("used", "_:u1", "more"), "x", "'more' was unexpected"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "keys", "value", "place"), FAULTS)
 def test_planted_fault_of_a_document_is_found(made, tmp_path, name, keys, value, place):
     folder = tmp_path / "v1.0.0"
-    (folder / "stac").mkdir(parents=True)
-    for path in ("manifest.json", "datacite.json", "stac/collection.json", "stac/2016.json"):
+    for path in ("manifest.json", "datacite.json", "stac/collection.json", "stac/2016.json", "dataset.jsonld",
+                 "provenance/prov.json", "provenance/inputs.json"):  # fmt: skip
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes((made[2] / path).read_bytes())
     assert list(schemas.check(folder)) == []
     changed(folder / name, value, *keys)

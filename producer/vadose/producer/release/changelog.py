@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vadose.producer.recipe import Recipe
+from vadose.producer.release.difference_tables import flag_lines, region_lines, score_lines
 from vadose.producer.release.numbers import kind_of
 from vadose.producer.release.origins import Previous
 
@@ -53,6 +54,7 @@ def _against(version: str, previous: str, difference: Mapping[str, Any]) -> Iter
     kind = kind_of(previous, version)
     yield from ("", f"{kind}: {MEANING[kind]}.", "", "| | |", "|---|---|", f"| days in both | {difference['days']} |")
     yield from _values(difference)
+    yield from (*flag_lines(difference), *region_lines(difference), *score_lines(difference))
     yield from (f"- {line}" for line in difference["headers"])
 
 

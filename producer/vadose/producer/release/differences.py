@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,8 +15,11 @@ from vadose.producer.granules.flags import FLAGS
 from vadose.producer.granules.names import parse_name
 from vadose.producer.granules.reading import CLOSED_LIST, Granule, read_granule
 from vadose.producer.release.folder import Folder
+from vadose.producer.release.score_changes import score_changes
 
 Fields = Mapping[str, npt.NDArray[Any]]
+
+BAND_DEGREES = 30
 
 
 def granule_paths(folder: Folder) -> list[str]:
@@ -40,10 +43,13 @@ class Difference:
     total: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     cells: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     flags: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(FLAGS)))
+    by_flag: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(FLAGS), 3)))
 
-    def add(self, one: Fields, other: Fields) -> None:
-        """Take in the stored fields of a pair, by name; a leading dimension of one time is as good as none."""
-        (sm, flag), (new_sm, new_flag) = ((np.squeeze(x["sm"]), np.squeeze(x["flag"])) for x in (one, other))
+    def add(self, one: Fields, other: Fields, rows: slice = slice(None)) -> None:
+        """Take in the stored fields of a pair, by name, or some rows of them; (row, column) or (time of one, ...)."""
+        (sm, flag), (new_sm, new_flag) = (
+            tuple(np.reshape(x[name], x[name].shape[-2:])[rows] for name in ("sm", "flag")) for x in (one, other)
+        )
         both = (sm >= 0) & (new_sm >= 0)
         change = new_sm[both].astype(np.float64) - sm[both]
         self.pairs += 1
@@ -54,6 +60,10 @@ class Difference:
         self.cells += [expected.sum(), (sm >= 0).sum(), (new_sm >= 0).sum()]
         differing = flag ^ new_flag
         self.flags += [float(((differing & item.mask) != 0)[expected].sum()) for item in FLAGS]
+        set_in_either = (flag | new_flag)[both]
+        for k, item in enumerate(FLAGS):
+            part = change[(set_in_either & item.mask) != 0]
+            self.by_flag[k] += [part.size, part.sum(), (part**2).sum()]
 
     def result(self, old: str = "old", new: str = "new") -> dict[str, Any]:
         """The statistics: `coverage` of both, `values` (second minus first, m3 m-3) and `flags`."""
@@ -66,6 +76,13 @@ class Difference:
                 "root_mean_square_difference": float(np.sqrt(mean[2])), "largest_difference": self.largest,
             },
             "flags": {item.name: float(self.flags[k] / expected) for k, item in enumerate(FLAGS)},
+            "values_where_flagged": {
+                item.name: {
+                    "values": int(count), "mean_difference": float(total / count),
+                    "root_mean_square_difference": float(np.sqrt(squares / count)),
+                }
+                for item, (count, total, squares) in zip(FLAGS, self.by_flag, strict=True) if count
+            },
         }  # fmt: skip
 
 
@@ -77,21 +94,28 @@ def difference(old: Folder, new: Folder) -> dict[str, Any]:
     dict
         `days` in both; `coverage` old and new (share of the expected cells given); `values`: mean difference,
         mean absolute difference, root mean square and largest difference of `sm`, new minus old, m3 m-3, where
-        both give one; `flags`: share of the cells whose bit differs; `headers`: differences in words;
+        both give one; `flags`: share of the cells whose bit differs; `values_where_flagged`: the difference where a bit
+        is set in either; `regions`: the same by bands of 30 degrees of latitude; `headers`: differences in words;
+        `scores`: those of both runs;
         `streams`, where days of the old version's ICDR are CDR in the new one: the same over those days alone.
     """
     before, after = granules_by_period(old), granules_by_period(new)
     common = sorted(set(before) & set(after))
-    whole, streams = Difference(), Difference()
+    whole, streams, bands = Difference(), Difference(), dict[str, Difference]()
     headers: list[str] = []
     for day in common:
         other = read_granule(after[day])
         one = other if before[day].name == after[day].name else read_granule(before[day])
         headers = headers or header_difference(one, other)
         whole.add(one.values, other.values)
+        for name, rows in latitude_bands(other.values["lat"]):
+            bands.setdefault(name, Difference()).add(one.values, other.values, rows)
         if (parse_name(before[day].name).stream, parse_name(after[day].name).stream) == ("ICDR", "CDR"):
             streams.add(one.values, other.values)
-    found = {"old": old.version, "new": new.version, "days": len(common), **whole.result(), "headers": headers}
+    found = {
+        "old": old.version, "new": new.version, "days": len(common), **whole.result(), "headers": headers,
+        "regions": {name: part.result() for name, part in bands.items()}, "scores": score_changes(old, new),
+    }  # fmt: skip
     if streams.pairs:
         found["streams"] = {"days": streams.pairs, **streams.result("icdr", "cdr")}
     return found
@@ -139,15 +163,13 @@ def header_changes(old: Granule, new: Granule) -> tuple[list[str], list[str]]:
     return added, changed
 
 
-def markdown(found: dict[str, Any]) -> str:
-    """The difference as a table."""
-    rows = [("days in both", f"{found['days']}")]
-    rows += [(f"coverage, {which}", f"{found['coverage'][which]:.4%}") for which in ("old", "new")]
-    rows += [(key.replace("_", " "), f"{value:.6f} m3 m-3") for key, value in found["values"].items()]
-    rows += [(f"{name} differs in", f"{share:.4%} of the cells") for name, share in found["flags"].items() if share]
-    lines = [
-        f"| {found['new']} against {found['old']} | |",
-        "|---|---|",
-        *(f"| {key} | {value} |" for key, value in rows),
-    ]
-    return "\n".join([*lines, *(f"- {line}" for line in found["headers"])])
+def latitude_bands(lat: npt.NDArray[np.float64]) -> Iterator[tuple[str, slice]]:
+    """Bands of 30 degrees that hold rows, from the north, with those rows; `lat` descends."""
+    for top in range(90, -90, -BAND_DEGREES):
+        inside = np.flatnonzero((lat < top) & (lat >= top - BAND_DEGREES))
+        if inside.size:
+            yield f"{_degrees(top)} to {_degrees(top - BAND_DEGREES)}", slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+def _degrees(lat: int) -> str:
+    return f"{abs(lat)} {'N' if lat > 0 else 'S'}" if lat else "0"

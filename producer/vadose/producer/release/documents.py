@@ -11,6 +11,7 @@ from vadose.producer.granules.flags import RECOMMENDED
 from vadose.producer.granules.wording import cell_methods, layer
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
+from vadose.producer.release.prov import prov
 from vadose.producer.release.survey import Surveyed
 from vadose.producer.vocabulary import SOIL_MOISTURE
 
@@ -211,34 +212,3 @@ def jsonld(recipe: Recipe, surveyed: Sequence[Surveyed]) -> dict[str, Any]:
         ],
         "isBasedOn": [{"@type": "Dataset", "name": source.name, "version": source.version} for source in recipe.inputs],
     }  # fmt: skip
-
-
-def prov(recipe: Recipe, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """W3C PROV in JSON: inputs, cube, model and product, and what was done."""
-    product = recipe.product
-    version = f"vadose:{product.id}-v{product.version}"
-    sources = {f"vadose:input-{k + 1}": source for k, source in enumerate(inputs["sources"])}
-    return {
-        "prefix": {"vadose": product.landing_url},
-        "entity": {
-            version: {"prov:label": product.title},
-            "vadose:cube": {"prov:label": recipe.cube, "vadose:content_hash": inputs["cube"]["content_hash"]},
-            "vadose:model": {"prov:label": f"{recipe.method.name}, split {recipe.method.split}"},
-            **{
-                key: {"prov:label": source["name"], "vadose:version": source["version"]}
-                for key, source in sources.items()
-            },
-        },
-        "activity": {f"vadose:{verb}": {"prov:label": f"vadose {verb}"} for verb in ("ingest", "train", "build")},
-        "agent": {"vadose:creator": {"prov:label": product.creator.name}},
-        "used": {
-            **{f"_:u{k}": {"prov:activity": "vadose:ingest", "prov:entity": key} for k, key in enumerate(sources)},
-            "_:train": {"prov:activity": "vadose:train", "prov:entity": "vadose:cube"},
-            "_:build": {"prov:activity": "vadose:build", "prov:entity": "vadose:model"},
-        },
-        "wasGeneratedBy": {
-            "_:g1": {"prov:entity": "vadose:cube", "prov:activity": "vadose:ingest"},
-            "_:g2": {"prov:entity": "vadose:model", "prov:activity": "vadose:train"},
-            "_:g3": {"prov:entity": version, "prov:activity": "vadose:build"},
-        },
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,12 +17,13 @@ from vadose.producer.granules.header import granule_name
 from vadose.producer.granules.names import parse_name
 from vadose.producer.granules.periods import as_date, product_periods
 from vadose.producer.provenance import as_json
-from vadose.producer.recipe import Recipe
+from vadose.producer.recipe import Recipe, unknown_word
 from vadose.producer.release import checker, coverage, lineage, readers, schemas
 from vadose.producer.release.folder import GATE, MANIFEST, SUMS, UNLISTED, Folder, order, published_granules
 from vadose.producer.release.survey import Surveyed
 
 LISTED_REASONS = 20
+WAIVERS = "waivers_in_force"
 REQUIRED_NAMES = (
     "README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md", "KNOWN_ISSUES.md", "datacite.json", "stac/collection.json",
     "dataset.jsonld", "provenance/inputs.json", "provenance/recipe.yaml", "provenance/model.json",
@@ -84,12 +85,18 @@ def gate(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed]) -> list[R
         Result("stream_overlap", list(lineage.overlap(folder, recipe))),
         Result("references", list(references(folder, manifest))),
         Result("cube", list(cube(folder, recipe, manifest))),
-        Result("waivers_in_force", list(expired_waivers(recipe))),
     ]
-    waivers = {waiver.check: waiver.reason for waiver in recipe.waivers}
-    for result in results:
-        result.waiver = waivers.get(result.check)
+    results.append(Result(WAIVERS, list(wrong_waivers(recipe, {result.check for result in results}))))
+    excuse(results, recipe)
     return results
+
+
+def excuse(results: Sequence[Result], recipe: Recipe) -> None:
+    """Give each result the waiver that is in force for it; the check of the waivers themselves has none."""
+    now = order(recipe.product.version)
+    waivers = {waiver.check: waiver.reason for waiver in recipe.waivers if now < order(waiver.expires)}
+    for result in results:
+        result.waiver = waivers.get(result.check) if result.check != WAIVERS else None
 
 
 def write_gate(folder: Folder, recipe: Recipe, results: Sequence[Result]) -> dict[str, Any]:
@@ -264,11 +271,14 @@ def cube(folder: Folder, recipe: Recipe, manifest: Mapping[str, Any]) -> Iterato
         yield from compare(Plan(folder, recipe, published))
 
 
-def expired_waivers(recipe: Recipe) -> Iterator[str]:
-    """No waiver has expired, and each names a check."""
+def wrong_waivers(recipe: Recipe, checks: Set[str]) -> Iterator[str]:
+    """No waiver has expired, and each names a check of this gate or of the validation run."""
+    known = {*checks, *(gate.name for gate in recipe.gates)}
     for waiver in recipe.waivers:
         if order(waiver.expires) <= order(recipe.product.version):
             yield f"the waiver for {waiver.check} expired with version {waiver.expires}"
+        if waiver.check not in known:
+            yield unknown_word(waiver.check, known, "check in a waiver")
 
 
 def failures(results: Iterable[Result]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from vadose.producer.release.folder import (
 from vadose.producer.release.rolling import withdraw_rolling
 from vadose.producer.release.verify import verify
 
+DAY = re.compile(r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])")
 NAMESPACE = "vadose-release"
 READ_ONLY_FILE, READ_ONLY_FOLDER = 0o444, 0o555
 # What is about the manifest and therefore in no list of sums of the version; `versions.json` holds their sums.
@@ -77,7 +79,7 @@ def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | Non
     if entry is None:
         announce(folder, sha256)
     elif happened:
-        write_latest(folder.root)
+        point_to(folder)
     if to is not None:
         copy_root(folder.root, to)
     return happened
@@ -102,12 +104,22 @@ def check_allowed(folder: Folder, sha256: str) -> None:
             f"the gate failed: {', '.join(failed)}", where=where, next="mend what gate.json lists and release again"
         )
     if recipe.product.stream == "CDR":
-        note = read_json(folder.path / SIGNOFF) if (folder.path / SIGNOFF).is_file() else None
-        if note is None or note.get("manifest_sha256") != sha256:
-            raise GateError(
-                "stream CDR needs a signoff.json about this manifest", where=where,
-                next=f"look at the pages and maps, then write name, date, looked_at and manifest_sha256 ({sha256})",
-            )  # fmt: skip
+        check_signoff(folder, sha256)
+
+
+def check_signoff(folder: Folder, sha256: str) -> None:
+    """Refuse a CDR that nobody signed for: who looked, on which day, at which pages and maps, of this manifest."""
+    path = folder.path / SIGNOFF
+    note = read_json(path) if path.is_file() else {}
+    lacking = [name for name in ("name", "date", "looked_at") if not (isinstance(note, dict) and note.get(name))]
+    about = isinstance(note, dict) and note.get("manifest_sha256") == sha256
+    if lacking or not about or not DAY.fullmatch(str(note["date"])):
+        raise GateError(
+            "stream CDR needs a signoff.json about this manifest", where=str(path),
+            why=f"it lacks {', '.join(lacking)}" if lacking else "" if not about else f"date is {note['date']!r}",
+            next=f"look at the pages and maps, then write name, date (YYYY-MM-DD), looked_at (a list) and "
+                 f"manifest_sha256 ({sha256})",
+        )  # fmt: skip
 
 
 def sign(folder: Folder, key: Path) -> None:
@@ -146,6 +158,11 @@ def announce(folder: Folder, sha256: str) -> None:
     }  # fmt: skip
     others = [dict(item) for item in versions(folder.root) if item["version"] != folder.version]
     write_versions(folder.root, recipe.product.id, [*others, entry])
+    point_to(folder)
+
+
+def point_to(folder: Folder) -> None:
+    """The root files after `versions.json`: the live list of issues where there is none, and last `latest.json`."""
     issues = folder.root / "KNOWN_ISSUES.md"
     if not issues.is_file():
         with whole_file(issues) as part:

@@ -23,7 +23,7 @@ from vadose.producer.release.checks import Context, read_domain
 from vadose.producer.release.documents import how_to_cite, licence
 from vadose.producer.release.finals import final_periods
 from vadose.producer.release.folder import GATE, MANIFEST, SUMS, UNLISTED, Folder
-from vadose.producer.release.gate import Result, granule_results, licences
+from vadose.producer.release.gate import Result, excuse, granule_results, licences
 from vadose.producer.release.manifest import SCHEMA_VERSION, environment_lock, role, write_manifest
 from vadose.producer.release.quicklook import FOLDER as QUICKLOOK
 from vadose.producer.release.quicklook import png, with_bar
@@ -147,7 +147,6 @@ def _results(
     recipe: Recipe, folder: Folder, surveyed: Sequence[Surveyed], known: dict[str, dict[str, Any]]
 ) -> Iterator[Result]:
     """The checks of granules, of what other programs make of them, of headers and licences."""
-    waivers = {waiver.check: waiver.reason for waiver in recipe.waivers}
     paths = [item.path for item in surveyed]
     found = [*granule_results(surveyed), Result("licence", list(licences(recipe)))]
     if paths:
@@ -158,9 +157,9 @@ def _results(
     for entry in (*known.values(), *(item.entry for item in surveyed)):
         if headers.setdefault(entry["since"], entry["header_sha256"]) != entry["header_sha256"]:
             unlike.reasons.append(f"{PurePosixPath(entry['path']).name} has another header than those issued before")
-    for result in (*found, unlike):
-        result.waiver = waivers.get(result.check)
-        yield result
+    found.append(unlike)
+    excuse(found, recipe)
+    yield from found
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Manifest, DataCite and STAC documents of a release against their JSON schemas, without the network."""
+"""Manifest, DataCite, STAC, schema.org and PROV documents of a release against their schemas, without the network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from vadose.common import InputError, read_json
+from vadose.producer.release import prov
 from vadose.producer.release.folder import MANIFEST
 
 FOLDER = "schemas"
+PROV = "provenance/prov.json"
 STAC = "https://schemas.stacspec.org/v1.1.0"
 LISTED_FAULTS = 3
 
@@ -27,11 +29,16 @@ def check(folder: Path) -> Iterator[str]:
         (folder / MANIFEST, ("manifest.json",)),
         (folder / "datacite.json", ("datacite-v4.5.json",)),
         (folder / "stac" / "collection.json", ("stac-1.1.0/collection.json", "stac-extensions.json")),
+        (folder / "dataset.jsonld", ("dataset-jsonld.json",)),
+        (folder / PROV, ("prov.json",)),
     ]
     for path, names in places:
         yield from _document_faults(path, path.relative_to(folder).as_posix(), names)
     for path in sorted((folder / "stac").glob("[0-9]*.json")):
         yield from _year_faults(path, path.relative_to(folder).as_posix())
+    if (folder / PROV).is_file() and not list(_document_faults(folder / PROV, PROV, ("prov.json",))):
+        inputs = read_json(folder / "provenance" / "inputs.json")
+        yield from (f"{PROV}: {fault}" for fault in prov.faults(read_json(folder / PROV), inputs))
 
 
 def _document_faults(path: Path, label: str, names: tuple[str, ...]) -> Iterator[str]:
