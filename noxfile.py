@@ -96,6 +96,7 @@ def _published_systems(session: nox.Session, data: str) -> None:
     package = "vadose.producer.experiments"
     session.run(*run, f"{package}.merging", data, f"{results}/tc-lstm-downscaling", "nox -s skill")
     session.run(*run, f"{package}.twin", f"{results}/tc-lstm-downscaling", "nox -s skill")
+    session.run(*run, f"{package}.predictors", f"{results}/tc-lstm-downscaling")
     parents = f"{workspace}/cubes/simulated-parents.zarr"
     session.run(*run, f"{package}.parents", parents, world, f"{results}/tc-lstm-downscaling")
     session.run(*run, f"{package}.descriptors", "workspace/cubes/conus412.zarr", f"{results}/tssmnet-smap")

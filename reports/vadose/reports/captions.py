@@ -83,6 +83,9 @@ TABLES: dict[str, str] = {
     "parents_scores": "Merges and parents against the truth of the last year, medians over the cells",
     "parents_seasons": "Weight and error of each parent by season, over the cells that the season resolves",
     "parents_validity": "Cells by the outcome of the collocation, and where their weights come from",
+    "predictors_scores": (
+        "Scores of the downscaled field without each predictor, and what it loses on the network with all of them"
+    ),
     "twin_scores": (
         "Scores of the downscaled field and of its variants against the truth, in the year that the network did not see"
     ),
@@ -133,6 +136,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "true_error": ("true error", VOLUME),
     "error_ratio": ("error over true error", ""),
     "rmse_growth": ("growth of RMSE", VOLUME),
+    "ubrmsd_growth": ("growth of ubRMSD", VOLUME),
     "training_loss": ("training loss", ""),
     "training_r2": ("training R²", ""),
     "test_loss": ("test loss", ""),

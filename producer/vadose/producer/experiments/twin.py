@@ -69,11 +69,12 @@ def make_twin(settings: Settings, path: Path) -> Twin:
     return Twin(cube.having(TARGET, mean), blocks, world.soil_moisture)
 
 
-def downscaled(twin: Twin, step: Step, changes: Mapping[str, Any], progress: Progress = silent) -> DownscaleModel:
+def downscaled(twin: Twin, step: Step, changes: Mapping[str, Any], progress: Progress = silent,
+               predictors: Predictors = PREDICTORS) -> DownscaleModel:  # fmt: skip
     """The model of some settings, trained on what lies before the test period."""
     values = {"coarse": COARSE, "step": step, "sequence": SEQUENCE[step], **changes}
     fold = make_folds("P1", twin.cube, TARGET)[0]
-    inputs = Inputs({"main": twin.cube}, TARGET, PREDICTORS)
+    inputs = Inputs({"main": twin.cube}, TARGET, predictors)
     return Downscale().fit(inputs, fold, method_settings(Downscale(), values), seed=0, progress=progress)
 
 
