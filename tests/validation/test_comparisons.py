@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from vadose.statistics import adjusted
 from vadose.validation.comparisons import COMPARED, COUNTED, Pair, differences, rows
@@ -103,3 +104,22 @@ def test_twins_are_equal_and_not_untested() -> None:
     found = table(Pair(given.ours, given.ours, given.r), Network(np.arange(STATIONS), ()))
     overall = found[found["stratum_kind"].eq("all")].iloc[0]
     assert (overall["outcome"], overall["p"], overall["difference"]) == ("equal", 1.0, 0.0)
+
+
+def test_stations_are_also_compared_in_ranks_and_in_the_square_of_the_bias() -> None:
+    given = pair()
+    given = Pair.of(given.ours + 0.02, given.rival - 0.05, given.r)
+    network = Network(np.arange(STATIONS), ())
+    names = [one.metric.name for one in differences(given, network, at_stations=True)]
+    assert names == ["r", "r", "ubrmsd", "mse", "rho", "mse_bias"]
+    assert [one.metric.name for one in differences(given, network)] == names[:4]
+    found = {one.metric.name: rows(one, network, IDS, NAMES) for one in differences(given, network, at_stations=True)}
+    single = {name: frame[frame["stratum"].eq("s3")].iloc[0] for name, frame in found.items()}
+    common = np.isfinite(given.rival[3])
+    ours, rival, r = (one[3][common] for one in (given.ours, given.rival, given.r))
+    rho = stats.spearmanr(ours, r).statistic - stats.spearmanr(rival, r).statistic
+    assert single["rho"]["difference"] == pytest.approx(rho, rel=0.02)
+    expected = np.mean(ours - r) ** 2 - np.mean(rival - r) ** 2
+    assert single["mse_bias"]["difference"] == pytest.approx(expected, rel=1e-9)
+    assert single["mse_bias"]["ci_low"] < expected < single["mse_bias"]["ci_high"] < 0
+    assert single["mse_bias"]["outcome"] == "better"

@@ -80,6 +80,8 @@ def test_no_regression_names_the_class_that_got_worse() -> None:
     assert (found.passed, found.figure) == (False, 1.0)
     assert "Dfb" in found.reason
     assert asked("no_regression", evidence(pairs=[same, {**worse, "stratum_kind": "station"}])).passed
+    assert asked("no_regression", evidence(pairs=[same, {**worse, "metric": "mse_bias"}])).passed
+    assert not asked("no_regression", evidence(pairs=[same, {**worse, "metric": "mse"}])).passed
     assert not asked("no_regression", evidence()).passed
 
 

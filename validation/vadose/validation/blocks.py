@@ -190,7 +190,9 @@ class Block:
             for case in self._cases(row):
                 self._score_case(found, case, strata)
             if row != self.present[0]:
-                found.compared[row] = comparisons.differences(self._pair(row), self.network, self.options.interval)
+                found.compared[row] = comparisons.differences(
+                    self._pair(row), self.network, self.options.interval, at_stations=self.thorough
+                )
         return found
 
     def _cases(self, row: int) -> Iterator[Case]:

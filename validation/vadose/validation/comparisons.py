@@ -23,17 +23,19 @@ from vadose.statistics import (
     metric,
     on_scale,
     outcome,
+    ranks,
 )
 from vadose.statistics.aggregates import FEWEST_CLUSTERS, difference_p_value, weighted_mean
 from vadose.statistics.differences import Difference, back, difference
 from vadose.statistics.distributions import t_quantile
 from vadose.statistics.longrun import DAYS_PER_YEAR, Model
+from vadose.statistics.metrics import Gradient
 from vadose.validation.levels import levelled
 from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, Draws, Means, block_days
 from vadose.validation.months import is_months, steps_per_year
 from vadose.validation.network import Network
 from vadose.validation.options import Interval
-from vadose.validation.scores import CORRELATED, Which, blocks_of, in_threads
+from vadose.validation.scores import CORRELATED, RHO, Which, blocks_of, in_threads
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.datetime64]
@@ -45,8 +47,15 @@ COLUMNS = (
 )  # fmt: skip
 COMPARED: Which = (("r", "raw"), ("r", "anomaly_35d"), ("ubrmsd", "raw"), ("mse", "raw"))
 COMPARED_OF_MONTHS: Which = (("r", "raw"), ("r", "anomaly_climatology"), ("ubrmsd", "raw"), ("mse", "raw"))
+# At stations these, too.
+COMPARED_AT_STATIONS: Which = (("rho", "raw"), ("mse_bias", "raw"))
+# The square of the bias is smooth wherever the bias is not 0, unlike its absolute value.
+BIAS2 = replace(
+    metric("mse_bias"), scale="identity", gradient=lambda m: Gradient(mean_x=2.0 * m.bias, mean_r=-2.0 * m.bias)
+)
+_OWN = {"rho": RHO, "mse_bias": BIAS2}
 # Differences inside these are called equal.
-MARGINS = {"r": 0.01, "ubrmsd": 0.001, "mse": 1e-4}
+MARGINS = {"r": 0.01, "rho": 0.01, "ubrmsd": 0.001, "mse": 1e-4, "mse_bias": 1e-4}
 COUNTED = ("better", "worse", "equal", "undecided")
 
 
@@ -91,6 +100,8 @@ class Pair:
         # Three series that are filtered apart may lack different days.
         common = known & np.logical_and.reduce([np.isfinite(one) for one in found])
         ours, rival, r = (np.where(common, one, np.nan) for one in found)
+        if name == RHO.name:
+            ours, rival, r = (np.asarray(ranks(one), np.float64) for one in (ours, rival, r))
         return replace(self, ours=ours, rival=rival, r=r)
 
     def _signal(self, values: Floats, signal: str) -> Floats:
@@ -141,10 +152,14 @@ def joined(parts: Sequence[Differences]) -> Differences:
     return replace(parts[0], found=_concatenated([part.found for part in parts]), means=means)
 
 
-def differences(pair: Pair, network: Network, model: Interval = "tail_model") -> list[Differences]:
-    """All compared metrics of a block of stations."""
+def differences(
+    pair: Pair, network: Network, model: Interval = "tail_model", *, at_stations: bool = False
+) -> list[Differences]:
+    """All compared metrics of a block of stations; of stations, unlike cells, also rho and the square of the bias."""
+    which = (*pair.compared, *(COMPARED_AT_STATIONS if at_stations else ()))
     return [
-        _differences(pair.seen_by(name, signal), metric(name), signal, network, model) for name, signal in pair.compared
+        _differences(pair.seen_by(name, signal), _OWN.get(name) or metric(name), signal, network, model)
+        for name, signal in which
     ]
 
 

@@ -15,6 +15,8 @@ from vadose.validation.calibration import Hits
 from vadose.validation.recipes import ListedGate
 from vadose.validation.scores import HEADLINE
 
+# What a version must not be worse in; other differences are told.
+HEADLINE_DIFFERENCES = ("r", "ubrmsd", "mse")
 HEADLINE_STRATA = ("all", "land_cover", "climate", "network")
 # The requirement of the SMAP mission, printed beside the figure of core sites.
 MISSION_UBRMSD = 0.04
@@ -168,6 +170,7 @@ def no_regression(evidence: Evidence, limits: dict[str, float]) -> Result:
     rows = every[
         every["rival"].eq(evidence.previous) & every["stratum_kind"].isin(HEADLINE_STRATA)
         & every["reference"].eq(evidence.headline[0]) & every["outcome"].ne("not_applicable")
+        & every["metric"].isin(HEADLINE_DIFFERENCES)
     ]  # fmt: skip
     if rows.empty:
         return no_evidence("the previous version was not compared")
