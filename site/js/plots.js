@@ -37,11 +37,7 @@ const withWrappedNames = (layout, height) => {
 const fitted = (spec, height) => {
   if (!narrow()) return { ...spec, layout: { ...spec.layout, ...(height ? { height } : {}) } };
   if (spec.layout.meta?.panels > 1) return { data: spec.data, layout: stacked(spec.layout, height) };
-  // The colour bar lies below ticks and title of the axis, whatever the height of the plot.
-  const margins = { t: 12, b: 48, ...spec.layout.margin };
-  const inner = Math.max((height ?? 360) - margins.t - margins.b, 80);
-  const y = -(spec.layout.xaxis?.title ? 52 : 24) / inner;
-  const flat = (bar) => ({ ...bar, orientation: "h", x: 0.5, xanchor: "center", y, yanchor: "top", len: 0.95, thickness: 12, title: { ...bar?.title, side: "top" } });
+  const flat = (bar) => ({ ...bar, orientation: "h", x: 0.5, xanchor: "center", yref: "container", y: 0, yanchor: "bottom", len: 0.95, thickness: 12, title: { ...bar?.title, side: "top", font: { size: 12 } } });
   const data = spec.data.map((trace) => {
     if (trace.colorbar) return { ...trace, colorbar: flat(trace.colorbar) };
     if (trace.marker?.colorbar) return { ...trace, marker: { ...trace.marker, colorbar: flat(trace.marker.colorbar) } };
@@ -49,7 +45,8 @@ const fitted = (spec, height) => {
   });
   const coloured = spec.data.some((trace) => trace.colorbar || trace.marker?.colorbar);
   const margin = { ...spec.layout.margin, r: spec.layout.polar ? 40 : 8, b: (spec.layout.margin?.b ?? 40) + (coloured ? 64 : 0) };
-  return { data, layout: withWrappedNames({ ...spec.layout, margin, ...(height ? { height } : {}) }, height) };
+  const tall = height && coloured ? height + 24 : height;
+  return { data, layout: withWrappedNames({ ...spec.layout, margin, ...(tall ? { height: tall } : {}) }, tall) };
 };
 
 const nameOf = (element) => (element.dataset.spec ?? "figure.json").split("/").pop().replace(/\.json$/, "");

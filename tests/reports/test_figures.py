@@ -109,4 +109,5 @@ def test_series_of_a_second_round_of_colours_differ_in_dash_and_symbol() -> None
     figure = figures.curve_figure("many", rows, x_title="days", y_title="R", caption="Many.")
     styles = [(t["line"]["color"], t["line"]["dash"], t["marker"]["symbol"]) for t in figure.spec["data"]]
     assert len(set(styles)) == 12
-    assert figure.spec["layout"]["legend"]["y"] < 0
+    assert figure.spec["layout"]["legend"]["yref"] == "container"
+    assert figure.height > 500

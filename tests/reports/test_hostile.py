@@ -14,6 +14,8 @@ NAME = "<img src=x onerror=alert(1)>"
 NETWORK = 'NET "/../" \\ & 🌱'
 TITLE = "# **Bold** [link](javascript:alert(1)) | {{7*7}} <b>& `code`"
 LONG = "n" * 500
+# Drawn by plotly, whose texts are a small HTML, this would ask another host for a picture.
+PRODUCT = '<span style="background:url(https://evil.example/x.png)">rival</span>'
 V1, V2 = "demo-0p25deg/v1.0.0/", "demo-0p25deg/v1.1.0/"
 PAGES = ("", "demo-0p25deg/", V1, f"{V1}stations/", f"{V1}rivals/", f"{V1}strata/", f"{V1}collocation/",
          f"{V1}error-budget/", f"{V1}stability/", f"{V1}download/", f"{V1}provenance/", "demo-0p25deg/changelog/",
@@ -49,6 +51,14 @@ def emptied(run: Path, small) -> None:
     scores.to_parquet(run / "scores.parquet", index=False)
 
 
+def renamed(run: Path) -> None:
+    """Give a rival a hostile name in a figure."""
+    path = run / "diagnostics" / "curves.parquet"
+    curves = pd.read_parquet(path)
+    curves["series"] = curves["series"].where(curves["series"] != "rival", PRODUCT)
+    curves.to_parquet(path, index=False)
+
+
 def without_stations(run: Path) -> None:
     """Take every station out of a run."""
     pd.read_parquet(run / "stations.parquet").iloc[:0].to_parquet(run / "stations.parquet", index=False)
@@ -64,6 +74,7 @@ def hostile(small, tmp_path_factory):
     stations = places(small)
     first = small.write_further(small.write_run(workspace / "runs" / "first", stations), stations)
     emptied(first, small)
+    renamed(first)
     second = small.write_run(workspace / "runs" / "second", version="1.1.0")
     without_stations(second)
     for version, run in (("1.0.0", first), ("1.1.0", second)):
@@ -118,6 +129,13 @@ def test_a_station_called_an_image_is_shown_as_it_is_written(visit) -> None:
     assert planted(visit.page) == 0
 
 
+def test_a_product_called_a_picture_of_another_host_asks_for_nothing(visit) -> None:
+    visit.open(f"{V1}rivals/")
+    visit.drawn()
+    names = visit.page.locator(".plot .legend text").all_text_contents()
+    assert PRODUCT in [" ".join(name.split()) for name in names]
+
+
 def test_a_network_of_quotes_slashes_and_emoji_can_be_chosen(visit) -> None:
     visit.open(f"{V1}stations/")
     visit.page.wait_for_selector("tr[data-key] a[data-key]")
@@ -141,6 +159,7 @@ def test_a_name_of_500_characters_breaks_in_its_cell(visit) -> None:
     cell = visit.page.locator("tr[aria-current] th").bounding_box()
     assert visit.page.locator("tr[aria-current] th").inner_text() == LONG
     assert cell["width"] <= 390
+    assert cell["height"] > 100
     assert visit.page.locator("select[name=station]").bounding_box()["width"] <= 390
     assert visit.page.locator(".summary").evaluate("e => e.scrollWidth - e.clientWidth") <= 0
 

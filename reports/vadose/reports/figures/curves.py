@@ -65,11 +65,12 @@ def curve_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, c
     legend = len(traces) > 1 and not codes
     height, below = 360, {}
     if legend and len(traces) > MANY:
-        lines = 20 * -(-len(traces) // 2)
+        lines = 18 * len(traces)
+        axis |= {"automargin": True, "title": {"text": x_title, "standoff": 10}}
         height += lines
         below = {
-            "legend": {"orientation": "h", "x": 0, "y": -70 / 300, "yanchor": "top"},
-            "margin": {"l": 56, "r": 16, "t": 12, "b": 60 + lines},
+            "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+            "margin": {"l": 56, "r": 16, "t": 12, "b": 64 + lines},
         }
     shown = layout(xaxis=axis, yaxis={"title": {"text": y_title}}, showlegend=legend, **below)
     columns = ["series", "x", "y", "low", "high"]

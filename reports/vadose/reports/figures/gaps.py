@@ -34,7 +34,9 @@ def calendar_figure(name: str, days: Sequence[str], share: Sequence[float | None
         hovertemplate="day %{x} of %{y}: %{z:.1f} %<extra></extra>",
     )  # fmt: skip
     axis = {"title": {"text": "day of the year"}, "tickmode": "array", "tickvals": _FIRSTS, "ticktext": MONTHS[::2]}
-    shown = layout(xaxis={**axis, "showgrid": False}, yaxis={"title": {"text": "year"}, "type": "category"})
+    shown = layout(
+        xaxis={**axis, "showgrid": False}, yaxis={"title": {"text": "year"}, "type": "category", "automargin": True}
+    )
     caption = (
         f"Share of the expected cells that have a value on each day, {days[0]} to {days[-1]}, {count(len(days))} days; "
         "a day without a granule is left empty."
