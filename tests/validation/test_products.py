@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -201,3 +202,12 @@ def test_nearby_cells_come_nearest_first_also_across_the_date_line() -> None:
     assert 0 in columns
     assert (np.diff(apart) >= 0).all()
     assert (apart <= grid.size_km(rows, columns)).all()
+
+
+@pytest.mark.parametrize("name", ["scale_factor", "add_offset", "missing_value"])
+def test_packing_that_is_no_number_is_named(tmp_path: Path, make: Any, name: str) -> None:
+    path = make["file"](tmp_path / "x.nc", VALUES, LAT, LON)
+    with h5py.File(path, "r+") as file:
+        next(item for item in file.values() if item.ndim == 3).attrs[name] = "[[[]]]"
+    with pytest.raises(InputError, match="is no number.*variable"):
+        open_product("x", str(path))

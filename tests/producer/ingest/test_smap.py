@@ -253,3 +253,14 @@ def test_a_box_without_recommended_values_says_why(vadose_data: Path, tmp_path: 
         file[f"{smap.GROUP}/retrieval_qual_flag"][100, 200] = 1
     with pytest.raises(InputError, match="smap_sm_am has no value at all.*1 flagged.*weaker flag rule"):
         ingest([path], tmp_path)
+
+
+def test_a_damaged_object_header_is_named(tmp_path: Path) -> None:
+    path = make_file(tmp_path / "SMAP_L3_SM_P_20160101_R19240_001.h5", {"am": field(r100_c200=0.2)})
+    with h5py.File(path) as file:
+        place = h5py.h5o.get_info(file[f"{smap.GROUP}/soil_moisture"].id).addr
+    raw = bytearray(path.read_bytes())
+    raw[place : place + 64] = b"\xff" * 64
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match="soil_moisture is damaged"):
+        ingest([path], tmp_path)

@@ -281,12 +281,12 @@ def _describe(
         str(attributes.get("units", "")), stated.units, layer, where,
         of_saturation=attributes.get("standard_name", SOIL_MOISTURE) != SOIL_MOISTURE,
     )  # fmt: skip
-    scale, shift = float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0))
+    (scale, shift), fills = _numbers(attributes, where)
     layout = layout_of(dataset, values, where, grid=card.grid if card else None, layer=layer)
     return Product(
         name=name, path=path, variable=variable, geometry=layout.geometry, roles=layout.roles, time=layout.time,
         gathered=layout.gathered, factor=per * stated.factor * scale,
-        offset=per * (stated.factor * shift + stated.offset), fill=(*_fills(attributes), *stated.fill),
+        offset=per * (stated.factor * shift + stated.offset), fill=(*fills, *stated.fill),
         day_convention=_day(dataset, attributes, layout.time, stated.day), averaged=stated.day == "daily_mean",
         step=stated.step or _step(dataset, layout.time, files[0]),
         layer=layer, quality=_quality(dataset, stated.flags if card else None), uncertainty=_uncertainty(dataset),
@@ -303,9 +303,17 @@ def _version(dataset: xr.Dataset, card: Card | None) -> str:
     return str(dataset.attrs.get("product_version", card.version if card else content))
 
 
-def _fills(attributes: Mapping[str, Any]) -> list[float]:
+def _numbers(attributes: Mapping[str, Any], where: str) -> tuple[tuple[float, float], list[float]]:
+    """Scale factor, offset and values that stand for a missing one."""
     found = [attributes[key] for key in ("_FillValue", "missing_value") if key in attributes]
-    return [float(one) for one in found if np.size(one) == 1]
+    try:
+        packing = float(attributes.get("scale_factor", 1.0)), float(attributes.get("add_offset", 0.0))
+        return packing, [float(one) for one in found if np.size(one) == 1]
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"scale_factor, add_offset, _FillValue or missing_value is no number: {error}", where=where,
+            next="correct the attribute of the file",
+        ) from error  # fmt: skip
 
 
 def _uncertainty(dataset: xr.Dataset) -> str | None:

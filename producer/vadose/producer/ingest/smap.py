@@ -185,12 +185,20 @@ def _group(file: h5py.File, field: Field, path: Path) -> h5py.Group:
     known = [f"{GROUP}_{field.overpass.upper()}"] + ([GROUP] if field.overpass == "am" else [])
     for name in known:
         if name in file:
-            return file[name]
+            return _opened(file, name, path)
     raise InputError(
         f"no group {' or '.join(known)}; the file holds {', '.join(file)}",
         where=str(path),
         why="early releases have 6 AM only" if field.overpass == "pm" else "",
     )
+
+
+def _opened(parent: h5py.Group, name: str, path: Path) -> Any:
+    """A group or variable that is listed; one that cannot be opened is damaged."""
+    try:
+        return parent[name]
+    except KeyError as error:
+        raise InputError(f"{name} is damaged: {error.args[0]}", where=str(path), next="get the file again") from error
 
 
 def _name(field: Field, native: str) -> str:
@@ -201,7 +209,7 @@ def _array(file: h5py.File, field: Field, native: str, path: Path) -> h5py.Datas
     group = _group(file, field, path)
     name = _name(field, native)
     require(group, name, path)
-    return group[name]
+    return _opened(group, name, path)
 
 
 def _read(file: h5py.File, field: Field, native: str, path: Path, grid: Grid) -> Floats:
