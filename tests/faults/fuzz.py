@@ -101,30 +101,54 @@ def warm(original: Original, sandbox: Path) -> None:
 def batch(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterator[dict[str, object]]:
     """The results of some inputs.
 
-    A child that dies or hangs is a fault of the input it was at, and a new one goes on.
+    Where a child dies or hangs, the input it was at is run again alone, and a new child goes on.
     """
     while first < last:
-        words = [sys.executable, __file__, "--child", str(first), str(last), "--seed", str(seed)]
-        words += ["--out", str(base), "--sandbox", str(sandbox)]
         at = first
-        late = threading.Event()
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            assert process.stdout is not None
-            watch = timer(process, late, 120.0)
+        for found in run_child(first, last, seed, base, sandbox):
+            if "ended" in found:
+                at = int(str(found["ended"])) + 1
+                yield found
+        if at < last:
+            # A damaged file may have harmed the libraries of a process that goes on to others: what counts is the
+            # input alone, as a user's program would meet it.
+            yield alone(at, seed, base, sandbox)
+            at += 1
+        first = at
+
+
+def alone(number: int, seed: int, base: Path, sandbox: Path) -> dict[str, object]:
+    """The result of one input in a process of its own; one that dies or hangs there is a fault."""
+    ended: dict[str, object] = {}
+    for found in run_child(number, number + 1, seed, base, sandbox):
+        if "ended" in found:
+            return found
+        ended = found
+    kind = ROUND[number % len(ROUND)]
+    return {"ended": number, "kind": kind, "code": ended["died"], "wrong": ended["what"]}
+
+
+def run_child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterator[dict[str, object]]:
+    """The results of a child process, and how it died where it did."""
+    words = [sys.executable, __file__, "--child", str(first), str(last), "--seed", str(seed)]
+    words += ["--out", str(base), "--sandbox", str(sandbox)]
+    late = threading.Event()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        watch = timer(process, late, 120.0)
+        try:
             for line in process.stdout:
                 watch.set()
                 found = json.loads(line)
                 watch = timer(process, late, SECONDS if "begins" in found else 60.0)
                 if "ended" in found:
-                    at = int(found["ended"]) + 1
                     yield found
+        finally:
             watch.set()
-            code = process.wait()
-        if at < last:
-            what = f"longer than {SECONDS:g} s" if late.is_set() else f"the process ended with {code}"
-            yield {"ended": at, "kind": ROUND[at % len(ROUND)], "code": code, "wrong": what}
-            at += 1
-        first = at
+        code = process.wait()
+    if code:
+        what = f"longer than {SECONDS:g} s" if late.is_set() else f"the process ended with {code}"
+        yield {"died": code, "what": what}
 
 
 def timer(process: subprocess.Popen[str], late: threading.Event, seconds: float = 60.0) -> threading.Event:
@@ -204,7 +228,7 @@ def fuzz(count: int, seed: int, out: Path, report: Callable[[str], None], result
             if wrong:
                 report(f"fault: {wrong}")
         report(f"{last} of {count} inputs, {len(counts.faults)} faults")
-        counts.save(result, f"python tests/faults/fuzz.py --count {count} --seed {seed}")
+        counts.save(result, f"python tests/faults/fuzz.py --count {counts.inputs} --seed {seed}")
     return counts
 
 

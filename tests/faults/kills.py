@@ -7,6 +7,7 @@ fill, and then asks: is every file under its final name whole, and does the same
 from __future__ import annotations
 
 import argparse
+import datetime
 import hashlib
 import random
 import shutil
@@ -14,12 +15,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stages import STAGES
+
+from vadose.common import write_json
 
 Report = Callable[[str], None]
 State = dict[str, str]
@@ -138,25 +141,41 @@ def occupied(folder: Path) -> int:
     return sum(-(-path.lstat().st_size // 4096) * 4096 + 4096 for path in folder.rglob("*"))
 
 
-def trials(kills: int, disks: int, seed: int, out: Path, report: Report) -> tuple[Counter[str], list[str]]:
-    """All trials; returns how often which stage was stopped, and every fault."""
+@dataclass
+class Counts:
+    """How often which stage was killed and met a full disk, and every fault."""
+
+    seed: int
+    kills: dict[str, int] = field(default_factory=dict)
+    disks: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def save(self, path: Path | None, command: str) -> None:
+        """Write them as the site shows them."""
+        if path is not None:
+            today = datetime.datetime.now(datetime.UTC).date().isoformat()
+            write_json(path, {"command": command, "date": today, **asdict(self)})
+
+
+def trials(kills: int, disks: int, seed: int, out: Path, report: Report, result: Path | None = None) -> Counts:
+    """All trials; a stage that ended before it was stopped does not count."""
     draw = random.Random(seed)
     if out.exists():
         dropped(out)
     snapshots = Snapshots(out)
-    stopped: Counter[str] = Counter()
-    found: list[str] = []
-    plans = [("kill", killed, out / "trial", kills), ("full disk", filled, out / "disk", disks)]
-    for name, run, place, count in plans:
+    counts = Counts(seed)
+    plans = [("kill", killed, out / "trial", kills, counts.kills), ("disk", filled, out / "disk", disks, counts.disks)]
+    for name, run, place, count, stopped in plans:
         attempts = 0
-        while sum(number for key, number in stopped.items() if key.startswith(name)) < count and attempts < 4 * count:
+        while sum(stopped.values()) < count and attempts < 4 * count:
             stage = STAGES[attempts % len(STAGES)]
             attempts += 1
             effective, wrong = run(stage, snapshots, place, draw)
-            stopped[f"{name} {stage}"] += int(effective)
-            found += [f"{name} {attempts}, {stage}: {words}" for words in wrong]
-            report(f"{name} {attempts} in {stage}: {'stopped' if effective else 'too late'}; {len(found)} faults")
-    return stopped, found
+            stopped[stage] = stopped.get(stage, 0) + int(effective)
+            counts.faults += [f"{name} {attempts}, {stage}: {words}" for words in wrong]
+            counts.save(result, f"python tests/faults/kills.py --kills {kills} --disks {disks} --seed {seed}")
+            report(f"{name} {attempts} in {stage}: {'stopped' if effective else 'too late'}; {wrong or 'no fault'}")
+    return counts
 
 
 def main() -> int:
@@ -166,13 +185,12 @@ def main() -> int:
     parser.add_argument("--disks", type=int, default=20)
     parser.add_argument("--seed", type=int, default=412)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--result", type=Path, help="JSON of the counts, written after each trial")
     given = parser.parse_args()
-    stopped, found = trials(given.kills, given.disks, given.seed, given.out, lambda line: print(line, flush=True))
-    for line in found:
-        print(line)
-    counts = ", ".join(f"{name} {number}" for name, number in sorted(stopped.items()))
-    print(f"{counts}; seed {given.seed}: {len(found)} faults")
-    return 1 if found else 0
+    counts = trials(given.kills, given.disks, given.seed, given.out, lambda line: print(line, flush=True), given.result)
+    print("\n".join(counts.faults))
+    print(f"kills {counts.kills}, full disks {counts.disks}; seed {given.seed}: {len(counts.faults)} faults")
+    return 1 if counts.faults else 0
 
 
 if __name__ == "__main__":

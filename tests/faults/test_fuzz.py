@@ -89,3 +89,22 @@ def test_a_process_that_computes_or_waits_too_long_is_killed(trial: ModuleType, 
         trial.timer(process, late, 0.3)
         assert process.wait(60) == -9
     assert late.is_set()
+
+
+def test_an_input_at_which_a_process_dies_is_tried_alone(
+    trial: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = {"died": -11, "what": "the process ended with -11"}
+
+    def run_child(first: int, last: int, *_: object):
+        # Together with others the second and the third die, alone only the third.
+        for number in range(first, last):
+            if number == 2 or (number == 1 and last - first > 1):
+                yield died
+                return
+            yield {"ended": number, "kind": "hdf5", "code": 3, "wrong": ""}
+
+    monkeypatch.setattr(trial, "run_child", run_child)
+    found = list(trial.batch(0, 4, 7, tmp_path, tmp_path))
+    assert [item["ended"] for item in found] == [0, 1, 2, 3]
+    assert [bool(item["wrong"]) for item in found] == [False, False, True, False]

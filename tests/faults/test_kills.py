@@ -1,6 +1,7 @@
 """A short run of the trial with kills, and that the trial sees a file that is neither old nor new."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -20,9 +21,10 @@ def kills():
 
 
 def test_a_killed_stage_leaves_whole_files_and_ends_with_the_same_bytes(kills, tmp_path: Path) -> None:
-    stopped, faults = kills.trials(4, 0, 412, tmp_path / "out", lambda line: None)
-    assert faults == []
-    assert sum(stopped.values()) >= 1
+    counts = kills.trials(4, 0, 412, tmp_path / "out", lambda line: None, tmp_path / "counts.json")
+    assert counts.faults == []
+    assert sum(counts.kills.values()) >= 1
+    assert json.loads((tmp_path / "counts.json").read_text())["kills"] == counts.kills
 
 
 def test_a_file_that_is_neither_old_nor_new_is_a_fault(kills, tmp_path: Path) -> None:
