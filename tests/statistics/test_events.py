@@ -154,3 +154,9 @@ def test_the_lag_is_that_of_the_hits_and_misses_have_none() -> None:
     assert found.hit_rate.value == pytest.approx(1 / 3, abs=0.02)
     assert found.lag_days.value == 2.0
     assert found.lag_days.events == pytest.approx(found.hit_rate.value * found.hit_rate.events)
+
+
+@pytest.mark.parametrize(("tau", "inside"), [(0.3, False), (0.5, True), (280.0, True), (310.0, False)])
+def test_decay_times_beyond_a_third_of_a_day_and_300_days_are_none(tau: float, inside: bool) -> None:
+    day = np.arange(0.0, 12.0, 0.5) if tau < 1 else np.arange(60.0)
+    assert np.isfinite(decay_time(day, 0.05 + 0.2 * np.exp(-day / tau))[0]) == inside

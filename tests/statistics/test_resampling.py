@@ -1,9 +1,12 @@
 """The block bootstrap with shared weights."""
 
 import numpy as np
+import pytest
+from scipy import signal
 
-from vadose.statistics import METRICS, Pairing, bootstrap, evaluate, figure_interval, metric, moments
+from vadose.statistics import METRICS, Gaps, Pairing, bootstrap, evaluate, figure_interval, metric, moments
 from vadose.statistics.coverage import SERIES, sample
+from vadose.statistics.longrun import block_length
 from vadose.statistics.resampling import BASE_DAYS, LADDER, block_weights, replicate_moments, rung
 
 
@@ -74,3 +77,33 @@ def test_a_median_over_stations_has_an_interval() -> None:
     low, high = figure_interval(value, np.median(found.replicates["r"], axis=0), found)
     assert low < 0.7 < high
     assert high - low < np.median(found.estimates["r"].ci_high - found.estimates["r"].ci_low)
+
+
+def autoregressive(phi: float, series: int, days: int) -> np.ndarray:
+    noise = np.random.default_rng(9).standard_normal((series, days + 1000))
+    made = signal.lfilter([1.0], [1.0, -phi], noise)[:, 1000:]
+    return np.asarray(made - made.mean(axis=1, keepdims=True))
+
+
+def test_the_block_length_is_that_of_theory() -> None:
+    # Of an AR(1) series the best mean length is (2 phi / (1 - phi^2))^(2/3) n^(1/3).
+    days, phi = 3650, 0.8
+    psi = autoregressive(phi, 30, days)
+    found = block_length(psi, Gaps.of(np.ones(psi.shape, bool)))
+    assert np.median(found) == pytest.approx((2 * phi / (1 - phi**2)) ** (2 / 3) * days ** (1 / 3), rel=0.15)
+
+
+def test_a_block_is_at_most_three_roots_of_the_days() -> None:
+    slow = np.sin(np.linspace(0, np.pi, 900))[None]
+    gaps = Gaps.of(np.ones((1, 900), bool))
+    assert block_length(slow - slow.mean(), gaps)[0] == np.ceil(3 * np.sqrt(900))
+
+
+def test_a_series_without_days_leaves_the_calibration_to_the_others() -> None:
+    x, r = series()
+    slow = x + autoregressive(0.97, 4, 603) * 0.01
+    alone = bootstrap(Pairing.of(slow[:3], r[:3]), [metric("r")], mean_length=5)
+    with_nothing = np.concatenate([slow[:3], np.full((1, 603), np.nan)])
+    beside = bootstrap(Pairing.of(with_nothing, r), [metric("r")], mean_length=5)
+    assert beside.factor == pytest.approx(alone.factor, rel=1e-6)
+    assert beside.factor > 1.2

@@ -119,3 +119,10 @@ def test_pettitt_with_blocks_keeps_its_level_on_dependent_months() -> None:
     blocks, single = pettitt(values, permutations=199), pettitt(values, permutations=199, block=1)
     assert np.mean(blocks.p < 0.05) <= 0.12
     assert np.mean(single.p < 0.05) > 0.15
+
+
+def test_a_step_in_white_noise_asks_for_no_blocks() -> None:
+    values = 0.3 + residuals(0.0, 6, 120, seed=11)
+    values[:, 60:] += 0.1
+    free, single = pettitt(values, permutations=199), pettitt(values, permutations=199, block=1)
+    np.testing.assert_array_equal(free.p, single.p)
