@@ -288,3 +288,64 @@ def test_a_year_of_granules_is_loaded_when_it_is_opened(desktop) -> None:
     )
     assert page.get_by_role("link", name="Picture of the days of April 2020").count() == 1
     assert desktop.violations() == []
+
+
+def test_the_search_finds_a_page_without_another_host(desktop) -> None:
+    page = desktop.page
+    desktop.open("")
+    page.locator("input.md-search__input").click()
+    page.keyboard.type("recommended")
+    page.locator(".md-search-result__item a").first.wait_for()
+    words = page.locator(".md-search-result__item").first.inner_text()
+    assert "recommended" in words.lower()
+
+
+def test_a_figure_is_saved_as_png_and_svg(desktop) -> None:
+    page = desktop.page
+    desktop.open(VERSION)
+    desktop.drawn()
+    for name, first in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        with page.expect_download() as waiting:
+            page.locator("figcaption").first.get_by_role("button", name=name).click()
+        file = waiting.value
+        assert file.suggested_filename == f"scores-1.{name.lower()}"
+        with file.path().open("rb") as content:
+            assert content.read(4) == first
+
+
+def test_a_granule_is_downloaded_by_a_click_and_has_its_sum(desktop, built) -> None:
+    page = desktop.page
+    desktop.open("demo-0p25deg/")
+    page.get_by_role("link", name="v1.0.0", exact=True).first.click()
+    page.locator("nav.pages a", has_text="Download").click()
+    desktop.until("document.querySelector('h1').textContent.startsWith('Download')")
+    with page.expect_download() as waiting:
+        page.locator("tbody th a[href$='.nc']").first.click()
+    with waiting.value.path().open("rb") as content:
+        found = hashlib.sha256(content.read()).hexdigest()
+    original = next((built.workspace / "releases" / VERSION).rglob(waiting.value.suggested_filename))
+    assert found == hashlib.sha256(original.read_bytes()).hexdigest()
+
+
+def test_the_keyboard_alone_sorts_a_table_and_chooses_a_station(desktop) -> None:
+    page = desktop.page
+    desktop.open(f"{VERSION}stations/")
+    page.wait_for_selector("tr[data-key] a[data-key]")
+    page.locator("select[name=station]").focus()
+    page.keyboard.press("ArrowDown")
+    desktop.until("location.search.startsWith('?station=')")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    desktop.open(VERSION)
+    page.locator("table.sortable th button").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("table.sortable th").first.get_attribute("aria-sort") == "ascending"
+
+
+def test_print_leaves_out_what_can_only_be_clicked(desktop) -> None:
+    page = desktop.page
+    desktop.open(VERSION)
+    desktop.drawn()
+    page.emulate_media(media="print")
+    for words in ("nav.pages", "figcaption button.image", ".md-header"):
+        assert not page.locator(words).first.is_visible(), words
+    assert page.locator("table.scores").first.is_visible()
