@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -227,6 +228,26 @@ def withdraw_command(common: Common, release: str, granule: str | None, reason: 
     now = read_json(latest)["version"] if latest.is_file() else None
     text = f"{folder.path}: {granule or 'version'} withdrawn; latest is {now or 'none'}"
     return common.emit("release withdraw", {"version": folder.version, "granule": granule, "latest": now}, text)
+
+
+@command.command("deprecate")
+@click.argument("release", metavar="RELEASE")
+@click.option("--reason", required=True, help="Why; it is published.")
+@click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, a year or more ahead.")
+@click.option("--to", metavar="URL", help="Also say so in the copy at this folder or S3-compatible store.")
+@common_options
+def deprecate_command(common: Common, release: str, reason: str, until: datetime, to: str | None) -> int:
+    """Announce the end of a version that a newer one replaces; only the product's root files change.
+
+    Example: vadose release deprecate demoatlstm-0p25deg/v1.0.0 --reason "see 2.0.0" --until 2028-01-31
+    """
+    from vadose.producer.release.publish import deprecate
+
+    folder = _find(common, release)
+    if not common.dry_run:
+        deprecate(folder, reason, until.date(), to=to)
+    text = f"{folder.path}: deprecated, stays until {until.date()}"
+    return common.emit("release deprecate", {"version": folder.version, "until": str(until.date())}, text)
 
 
 def _find(common: Common, name: str) -> Folder:

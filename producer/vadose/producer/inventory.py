@@ -33,7 +33,8 @@ def inventory(workspace: Path, paths: tuple[Path, ...] = ()) -> list[Found]:
     places = [
         *sorted((workspace / "native").glob("*")), *sorted((workspace / "cubes").glob("[!.]*")),
         *sorted((workspace / "stations").glob("*.nc")), *sorted((workspace / "models").glob("*")),
-        *sorted((workspace / "releases").glob("*/v[0-9]*")), *sorted((workspace / "runs").glob("*")),
+        *sorted((workspace / "releases").glob("*/v[0-9]*")), *sorted((workspace / "releases").glob("*/nrt")),
+        *sorted((workspace / "runs").glob("*")),
         *(workspace / "build").glob("site"),
     ]  # fmt: skip
     return [look(path) for path in places]
@@ -41,7 +42,7 @@ def inventory(workspace: Path, paths: tuple[Path, ...] = ()) -> list[Found]:
 
 def look(path: Path) -> Found:
     """What is at a path; anything unreadable is `broken`, never an error."""
-    for recognise in (_release, _model, _run, _cube):
+    for recognise in (_release, _rolling, _model, _run, _cube):
         try:
             found = recognise(path)
         except BROKEN as error:
@@ -95,6 +96,17 @@ def _release(path: Path) -> Found | None:
     steps = list(_steps(path, recipe))
     state = "; ".join(text for text, _ in steps)
     return Found("releases", name, state, next((command for _, command in steps if command), ""))
+
+
+def _rolling(path: Path) -> Found | None:
+    """The rolling folder of stream NRT: granules there, and how many of them are listed."""
+    if path.name != "nrt" or not path.is_dir():
+        return None
+    files = read_json(path / "manifest.json")["files"] if (path / "manifest.json").is_file() else []
+    listed = {entry["path"] for entry in files if entry["role"] == "granule" and entry["status"] == "published"}
+    there = {file.relative_to(path).as_posix() for file in path.rglob("*-NRT-*.nc")}
+    state = f"{len(there)} granules, {len(there - listed)} not released"
+    return Found("releases", f"{path.parent.name}/nrt", state, "vadose release roll RECIPE" if there - listed else "")
 
 
 def _steps(path: Path, recipe: dict[str, Any]) -> Iterator[tuple[str, str]]:

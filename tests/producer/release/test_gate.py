@@ -165,6 +165,20 @@ def test_a_frozen_day_does_not_stand_out():
     assert list(coverage.outliers(days)) == []
 
 
+def test_a_step_of_the_mean_from_day_to_day_is_found():
+    rows = [
+        {"day": f"d{k}", "cells_expected": 100, "cells_given": 90, "mean": 0.2 + 0.004 * (k % 3)} for k in range(60)
+    ]
+    assert list(coverage.steps(rows)) == []
+    for row in rows[30:]:
+        row["mean"] += 0.1
+    found = list(coverage.steps(rows))
+    assert len(found) == 1
+    assert found[0].startswith("d30: the mean steps by +0.092 from d29, at most 0.0")
+    rows[30] |= {"cells_given": 5}
+    assert list(coverage.steps(rows)) == []
+
+
 def test_standing_out_knows_no_missing_values():
     assert coverage.standing_out(np.array([np.nan, np.nan]), 0.01) == []
 

@@ -1,11 +1,12 @@
 """A version that goes on from another one: manifest, gate, change log, and the comparison of streams."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from vadose.common import read_json, silent, write_json
+from vadose.common import GateError, UsageError, read_json, silent, write_json
 from vadose.producer.build import build
 from vadose.producer.release import lineage
 from vadose.producer.release.changelog import change_log
@@ -13,7 +14,7 @@ from vadose.producer.release.complete import repeat_gate
 from vadose.producer.release.differences import difference
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.gate import failures
-from vadose.producer.release.publish import publish, withdraw
+from vadose.producer.release.publish import deprecate, publish, withdraw
 from vadose.producer.release.rebuild import rebuild
 from vadose.producer.release.verify import verify
 
@@ -88,6 +89,20 @@ def test_publishing_an_extension_leaves_the_old_version_and_supersedes_it(copies
     assert before == {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
     entries = read_json(new.parent / "versions.json")["versions"]
     assert [(item["version"], item["status"]) for item in entries] == [("1.0.0", "superseded"), ("1.1.0", "current")]
+
+
+def test_a_version_is_deprecated_a_year_ahead_and_only_where_a_newer_one_stands(copies):
+    _, old, new = copies
+    with pytest.raises(GateError, match="has no newer one that stands"):
+        deprecate(Folder(old), "superseded", date(2027, 6, 1))
+    publish(Folder(new), silent)
+    with pytest.raises(UsageError, match="less than twelve months"):
+        deprecate(Folder(old), "superseded", date(2026, 12, 31))
+    deprecate(Folder(old), "superseded", date(2027, 6, 1))
+    entry = read_json(new.parent / "versions.json")["versions"][0]
+    assert (entry["status"], entry["until"], entry["obsoleted_by"]) == ("deprecated", "2027-06-01", "1.1.0")
+    assert "Use 1.1.0 instead" in (new.parent / "KNOWN_ISSUES.md").read_text()
+    assert read_json(new.parent / "latest.json")["version"] == "1.1.0"
 
 
 def changed_manifest(new: Path, plant) -> dict:

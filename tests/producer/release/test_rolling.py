@@ -143,7 +143,7 @@ def test_a_copy_follows_what_comes_and_goes(rolled, worlds, tools, tmp_path):
     assert not copy_rolling(Folder(directory), str(tmp_path / "mirror"), silent)
 
 
-def test_the_stream_is_no_version_and_versions_do_not_roll(rolled, worlds):
+def test_the_stream_is_no_version_and_versions_do_not_roll(rolled, worlds, capsys):
     workspace, directory = rolled
     with pytest.raises(UsageError, match="in no version"):
         publish(Folder(directory), silent)
@@ -157,6 +157,8 @@ def test_the_stream_is_no_version_and_versions_do_not_roll(rolled, worlds):
     words = ["--workspace", str(workspace), "--quiet"]
     assert run(["release", str(recipe), "--run", "x", *words]) == 2
     assert run(["release", "roll", str(recipe), *words]) == 0
+    assert run(["status", *words]) == 0
+    assert "4 granules, 0 not released" in capsys.readouterr().out
 
 
 def test_a_domain_of_another_shape_under_the_same_number_is_refused(rolled, worlds):

@@ -8,8 +8,11 @@ import xarray as xr
 from PIL import Image
 
 from vadose.cli.main import run
+from vadose.common import silent
 from vadose.producer.granules.reading import read_granule
+from vadose.producer.release import quicklook
 from vadose.producer.release.palette import palette
+from vadose.producer.release.survey import survey
 
 KEYS = {
     "coverage": "quality/coverage.csv",
@@ -38,6 +41,19 @@ def test_a_small_product_gets_one_sheet_a_month_without_a_time(made):
     assert image.width <= 1440
     assert b"tIME" not in raw
     assert b"tEXt" not in raw
+
+
+def test_a_large_product_gets_one_picture_a_granule(context, monkeypatch):
+    monkeypatch.setattr(quicklook, "SHEET_BELOW_BYTES", 0)
+    paths = sorted(str(path.relative_to(context.folder)) for path in context.folder.glob("ICDR/DAILY/2016/02/*.nc"))
+    made = dict(quicklook.quicklooks(survey(context, paths, silent)))
+    assert list(made) == [f"quicklook/{path[:-3]}.png" for path in paths]
+    granule = read_granule(context.folder / paths[0])
+    levels = np.asarray(Image.open(io.BytesIO(made[f"quicklook/{paths[0][:-3]}.png"])))
+    sm, flag = granule.values["sm"][0], granule.values["flag"][0]
+    assert levels.shape[1] == sm.shape[1]
+    expected = np.where(flag & 1, 255, np.where(flag & 399, 254, np.round(np.clip(sm / 0.5, 0, 1) * 250)))
+    np.testing.assert_array_equal(levels[: sm.shape[0]], expected)
 
 
 def test_the_palette_runs_from_dark_to_light():

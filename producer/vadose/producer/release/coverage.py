@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 COLUMNS_AFTER_DAY = ("cells_expected", "cells_given", "cells_recommended")
 ROBUST_DEVIATIONS = 5.0
+# Rain makes steps from day to day larger than their usual ones.
+ROBUST_STEPS = 10.0
 # Gaussian standard deviation over median absolute deviation.
 MAD_FACTOR = 1.4826
 # Robust deviations below these say nothing: shares and m3 m-3.
@@ -47,6 +49,19 @@ def outliers(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for name, values in (("coverage", coverage), ("mean", mean)):
         for k in standing_out(values, FLOORS[name]):
             yield f"{days[k]}: {name} {values[k]:.3f}, the record's median is {float(np.nanmedian(values)):.3f}"
+
+
+def steps(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Days or months whose mean differs from the one before by more than ten robust deviations of such steps."""
+    enough = [row["cells_given"] >= max(FEWEST_SHARE * row["cells_expected"], 1) for row in rows]
+    mean = np.where(enough, np.array([row["mean"] for row in rows], float), np.nan)
+    step = np.diff(mean)
+    known = np.abs(step[np.isfinite(step)])
+    if known.size == 0:
+        return
+    limit = ROBUST_STEPS * max(MAD_FACTOR * float(np.median(known)), FLOORS["mean"])
+    for k in np.flatnonzero(np.abs(step) > limit).tolist():
+        yield f"{rows[k + 1]['day']}: the mean steps by {step[k]:+.3f} from {rows[k]['day']}, at most {limit:.3f}"
 
 
 def standing_out(values: npt.NDArray[np.float64], floor: float) -> list[int]:

@@ -74,6 +74,7 @@ def gate(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed]) -> list[R
         Result("days", list(expected_periods(recipe, manifest))),
         Result("header_equality", list(equal_headers(surveyed))),
         Result("day_outlier", list(coverage.outliers([item.coverage for item in surveyed]))),
+        Result("day_step", list(coverage.steps(in_time([item.coverage for item in surveyed])))),
         Result("run_granules", list(run_granules(folder, manifest))),
         Result("verdict", list(verdict(folder))),
         Result("licence", list(licences(recipe))),
@@ -109,6 +110,11 @@ def write_gate(folder: Folder, recipe: Recipe, results: Sequence[Result]) -> dic
     }  # fmt: skip
     folder.put(GATE, as_json(document))
     return document
+
+
+def in_time(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of coverage in the order of their days; those of two streams follow each other by path."""
+    return sorted(rows, key=lambda row: str(row["day"]))
 
 
 def granule_results(surveyed: Sequence[Surveyed]) -> Iterator[Result]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,48 @@ def withdraw(folder: Folder, reason: str, *, granule: str | None = None, to: str
             _withdraw_rolling(folder, reason, granule)
         else:
             _withdraw(folder, reason, granule)
+        if to is not None:
+            copy_root(folder.root, to)
+
+
+def deprecate(folder: Folder, reason: str, until: date, *, to: str | None = None) -> None:
+    """Announce the end of a version at least twelve months ahead; only the product's root files change.
+
+    Raises
+    ------
+    GateError
+        If the version is not published, or no newer one stands.
+    UsageError
+        If there is no reason, or the end is less than twelve months after the newest version was issued.
+    """
+    if not reason.strip():
+        raise UsageError("a deprecation needs a reason, which is published", next="--reason TEXT")
+    with only_one(folder.root, "deprecated"):
+        entries = [dict(item) for item in versions(folder.root)]
+        newer = [item for item in entries
+                 if item["status"] in STANDING and order(item["version"]) > order(folder.version)]  # fmt: skip
+        if folder.entry is None or folder.entry["status"] == "withdrawn" or not newer:
+            raise GateError(
+                f"version {folder.version} is not published, is withdrawn, or has no newer one that stands",
+                where=str(folder.path), next="publish what replaces it first",
+            )  # fmt: skip
+        newest = max(newer, key=lambda item: order(item["version"]))
+        issued = date.fromisoformat(str(newest["issued"])[:10])
+        if until < issued.replace(year=issued.year + 1, day=min(issued.day, 28)):
+            raise UsageError(f"{until} gives less than twelve months' notice; {newest['version']} was issued {issued}",
+                             next="name a later day")  # fmt: skip
+        for item in entries:
+            if item["version"] == folder.version:
+                item |= {
+                    "status": "deprecated",
+                    "reason": reason,
+                    "until": str(until),
+                    "obsoleted_by": newest["version"],
+                }
+        write_versions(folder.root, folder.root.name, entries)
+        note_issue(folder.root, f"## Deprecated: version {folder.version}",
+                   f"{reason}\n\nUse {newest['version']} instead; version {folder.version} stays until {until}.")  # fmt: skip
+        write_latest(folder.root)
         if to is not None:
             copy_root(folder.root, to)
 
