@@ -19,7 +19,7 @@ from vadose.statistics.status import CODE
 from vadose.validation import averages, comparisons, scores
 from vadose.validation.averages import ClassScored
 from vadose.validation.baselines import BASELINES
-from vadose.validation.calibration import Stated, summed
+from vadose.validation.calibration import WITHOUT_BIAS, Stated, summed, without_bias
 from vadose.validation.comparisons import Differences, Pair
 from vadose.validation.diagnostics import Drawn
 from vadose.validation.lags import Lagged
@@ -282,7 +282,7 @@ class Block:
         return {self.matched.names[row]: Lagged.of(values[row].astype(float), r, days) for row in self.present}
 
     def _stated(self) -> list[Stated]:
-        """Calibration of our product: all days, observed and gap days, and every class of land cover."""
+        """Calibration of our product: all days, observed and gap days, classes of land cover; and without the bias."""
         if self.matched.uncertainty is None:
             return []
         sigma = self.matched.uncertainty.astype(float)
@@ -301,9 +301,11 @@ class Block:
             if kind == "land_cover":
                 chosen[f"land_cover {name}"] = np.broadcast_to(members[:, None], error.shape)
         count, year = self.options.cluster_count, steps_per_year(self.matched.reference.days)
-        return [
-            Stated.of(name, days, error, sigma, self.network.clusters, count, year) for name, days in chosen.items()
-        ]  # fmt: skip
+        clusters = self.network.clusters
+        found = [Stated.of(name, days, error, sigma, clusters, count, year) for name, days in chosen.items()]
+        training = self.matched.values[0].astype(float) - np.where(self.fresh, np.nan, self.r)
+        centred = without_bias(error, training)
+        return [*found, Stated.of(WITHOUT_BIAS, everywhere, centred, sigma, clusters, count, year)]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,20 @@ SPREAD_BINS = 10
 _FINE, _LARGEST = 400, 0.4
 NOT_REMOVED = "reference_error_not_removed"
 REMOVED = "reference_error_removed"
+# The class of all days, each station without its bias: told beside the others, and judged by no gate.
+WITHOUT_BIAS = "all, bias removed"
+
+
+def without_bias(error: Floats, training: Floats) -> Floats:
+    """Errors without the bias of each station, (station, time): that of the training days, else of its own days.
+
+    `training` holds the errors of the days that the model learnt from, NaN elsewhere.
+    """
+    learnt = np.isfinite(training)
+    chosen = np.where(learnt.any(axis=1, keepdims=True), training, error)
+    known = np.isfinite(chosen)
+    bias = np.where(known, chosen, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray(error - bias[:, None])
 
 
 @dataclass(frozen=True)

@@ -122,11 +122,17 @@ def tables_of(
         label=last.subset_label, scores=rows,
         comparisons=blocks.comparison_rows(found, network, names, reference.name, stations_too=every),
         stations=stations, curves=pd.concat(curves, ignore_index=True),
-        hits=tuple(one.hits(2) for one in found.stated) if found.stated else None, shifts=shifts,
+        hits=_judged(found), shifts=shifts,
         independent=independent, network=network, matched=only.matched if only else None,
         r=only.reference_of(split) if only else None, found=found, sampled=only.sampled if only else None,
         notes=notes,
     )  # fmt: skip
+
+
+def _judged(found: Scores) -> tuple[Hits, ...] | None:
+    """Coverage of the stated 90 % interval in every class that a gate may judge; None without stated uncertainty."""
+    classes = [one for one in found.stated if one.name != calibration.WITHOUT_BIAS]
+    return tuple(one.hits(2) for one in classes) or None
 
 
 def over_all(case_keys: Mapping[str, str], **columns: Any) -> dict[str, Any]:
