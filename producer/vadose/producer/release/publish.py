@@ -246,8 +246,8 @@ def deprecate(folder: Folder, reason: str, until: date, *, to: str | None = None
                     "obsoleted_by": newest["version"],
                 }
         write_versions(folder.root, folder.root.name, entries)
-        note_issue(folder.root, f"## Deprecated: version {folder.version}",
-                   f"{reason}\n\nUse {newest['version']} instead; version {folder.version} stays until {until}.")  # fmt: skip
+        text = f"{reason}\n\nUse {newest['version']} instead; version {folder.version} stays until {until}."
+        note_issue(folder.root, f"## Deprecated: version {folder.version}", text)
         write_latest(folder.root)
         if to is not None:
             copy_root(folder.root, to)
