@@ -9,7 +9,7 @@ import pytest
 
 from vadose.common import silent, write_json
 from vadose.producer.release.folder import Folder
-from vadose.producer.release.publish import manifest_sha256, publish
+from vadose.producer.release.publish import publish
 
 HERE = Path(__file__).parent
 
@@ -32,7 +32,7 @@ def published(modules, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert stages.run_stage("build", workspace) == 0
     assert stages.run_stage("release", workspace) == 0
     version = workspace / stages.VERSION
-    note = {"manifest_sha256": manifest_sha256(Folder(version)), "name": "A. Person", "looked_at": ["January"]}
+    note = {"manifest_sha256": Folder(version).manifest_sha256, "name": "A. Person", "looked_at": ["January"]}
     write_json(version / "signoff.json", note)
     assert publish(Folder(version), silent)
     return version
