@@ -80,6 +80,8 @@ class Visit:
 
     def violations(self) -> list[str]:
         """What axe finds on the page as it stands: rule, first element and why."""
+        # From the top: the fixed head of the page would else lie over some button.
+        self.page.evaluate("window.scrollTo(0, 0)")
         self.page.evaluate(AXE.read_text(encoding="utf-8"))
         return self.page.evaluate(
             "(rules) => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then((found) => "
