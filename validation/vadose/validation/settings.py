@@ -109,7 +109,8 @@ def _checked(name: str, value: Any, path: Path) -> Any:
         if isinstance(value, dict):
             return [f"{key}={item}" for key, item in value.items()]
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-    right = {"text": isinstance(value, str), "number": isinstance(value, int), "yes or no": isinstance(value, bool)}
+    truth = isinstance(value, bool)
+    right = {"text": isinstance(value, str), "number": isinstance(value, int) and not truth, "yes or no": truth}
     if not right[kind]:
         raise UsageError(f"{name}: {value!r} is no {kind}", where=str(path))
     return value
