@@ -173,7 +173,8 @@ def trials(kills: int, disks: int, seed: int, out: Path, report: Report, result:
             effective, wrong = run(stage, snapshots, place, draw)
             stopped[stage] = stopped.get(stage, 0) + int(effective)
             counts.faults += [f"{name} {attempts}, {stage}: {words}" for words in wrong]
-            counts.save(result, f"python tests/faults/kills.py --kills {kills} --disks {disks} --seed {seed}")
+            done = f"--kills {sum(counts.kills.values())} --disks {sum(counts.disks.values())} --seed {seed}"
+            counts.save(result, f"python tests/faults/kills.py {done}")
             report(f"{name} {attempts} in {stage}: {'stopped' if effective else 'too late'}; {wrong or 'no fault'}")
     return counts
 

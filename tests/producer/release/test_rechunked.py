@@ -1,7 +1,6 @@
 """The rechunked cube: what xarray reads from it and from the granules, versions that append, kills, planted faults."""
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -11,7 +10,6 @@ import zarr
 
 from vadose.cli.main import run
 from vadose.common import GateError, silent
-from vadose.producer.build import build
 from vadose.producer.granules.reading import read_granule
 from vadose.producer.release import rechunked
 from vadose.producer.release.complete import repeat_gate
@@ -46,19 +44,15 @@ def _small_blocks():
 
 @pytest.fixture(scope="module")
 def workspace(worlds, tools, tmp_path_factory):
-    """A published version with a cube, and the granules of the next one: the same and ten days more."""
+    """A published version with a cube, and the next one, which links its granules and has ten days more."""
     folder = tmp_path_factory.mktemp("cubes")
+    worlds.small_cube(folder / "cubes" / "small.zarr", worlds.small_recipe(product__days=DAYS), extra_days=10)
     recipe, version, result = tools.make(worlds, folder, product__days=DAYS, build__cube=True)
     assert result.passed, [item for item in result.results if not item.passed]
     publish(Folder(version), silent)
-    _, cube, model, models = worlds.small_world(folder / "longer", product__days=LONGER)
-    longer = worlds.small_recipe(product__days=LONGER, product__version="1.1.0", build__cube=True)
-    days = np.arange("2016-01-21", "2016-01-31", dtype="datetime64[D]")
-    following = version.with_name("v1.1.0")
-    build(longer, cube, model, models, following, 10**9, silent, days)
-    for path in granule_paths(Folder(version)):
-        os.link(version / path, following / path)
-    assert write_cube(plan_of(following, longer), Folder(version), silent) == 3
+    changes = {"product__days": LONGER, "product__version": "1.1.0", "build__cube": True}
+    longer, following, result = tools.make(worlds, folder, version, **changes)
+    assert result.passed, [item for item in result.results if not item.passed]
     return (recipe, version), (longer, following)
 
 
