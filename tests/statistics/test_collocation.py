@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 from scipy import signal
 
-from vadose.statistics import STATUS, all_triplets, collocate, error_budget, representativeness, spread_of, triple
+from vadose.statistics import (
+    STATUS,
+    all_triplets,
+    collocate,
+    error_budget,
+    estimate,
+    metric,
+    representativeness,
+    spread_of,
+    triple,
+)
 from vadose.statistics.triplets import triplets
 
 ERROR = 0.03
@@ -205,3 +215,16 @@ def test_a_hundred_days_are_enough_and_ninety_nine_are_not(intervals: bool) -> N
     assert STATUS[collocate(series, intervals=intervals).status[0]] == "ok"
     series[1, 40] = np.nan
     assert STATUS[collocate(series, intervals=intervals).status[0]] == "few_samples"
+
+
+def test_the_squared_bias_of_a_budget_has_the_ends_of_the_squared_interval_of_the_bias() -> None:
+    series = world(cells=6, days=1500)
+    series[:, 0] += np.array([0.05, -0.05, 0.02, -0.02, 0.0, 0.001])[:, None]
+    budget = error_budget(series)
+    bias = estimate(metric("bias"), series[:, 0], series[:, 1])
+    inside = (bias.ci_low < 0) & (bias.ci_high > 0)
+    assert inside.any()
+    assert not inside.all()
+    ends = np.sort([bias.ci_low**2, bias.ci_high**2], axis=0)
+    np.testing.assert_allclose(budget.bias2_low, np.where(inside, 0.0, ends[0]), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(budget.bias2_high, ends[1], rtol=1e-6)

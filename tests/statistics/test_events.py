@@ -12,6 +12,7 @@ from vadose.statistics.events import (
     drydown_ratio,
     drydown_times,
     drydowns,
+    event_score,
     increment_lag,
     response_to_rain,
     share_of_falls,
@@ -160,3 +161,22 @@ def test_the_lag_is_that_of_the_hits_and_misses_have_none() -> None:
 def test_decay_times_beyond_a_third_of_a_day_and_300_days_are_none(tau: float, inside: bool) -> None:
     day = np.arange(0.0, 12.0, 0.5) if tau < 1 else np.arange(60.0)
     assert np.isfinite(decay_time(day, 0.05 + 0.2 * np.exp(-day / tau))[0]) == inside
+
+
+def test_a_rate_of_nothing_or_everything_has_no_extremal_dependence_index() -> None:
+    sound = Contingency(*np.array([30.0, 10.0, 5.0, 300.0]))
+    assert np.isfinite(sound.sedi)
+    for position in range(4):
+        parts = np.array([30.0, 10.0, 5.0, 300.0])
+        parts[position] = 0.0
+        assert np.isnan(Contingency(*parts).sedi)
+
+
+def test_a_figure_that_half_of_the_draws_lack_has_a_value_without_interval() -> None:
+    rows = np.arange(20.0)
+    found = event_score(rows, lambda drawn: np.where(np.arange(len(drawn)) == 0, drawn[..., 0].mean(axis=1), np.nan))
+    assert (STATUS[found.status], found.value, found.events) == ("few_effective", 9.5, 20)
+    assert np.isnan(found.ci_low)
+    whole = event_score(rows, lambda drawn: drawn[..., 0].mean(axis=1))
+    half = 1.96 * rows.std() / np.sqrt(20)
+    assert (whole.ci_low, whole.ci_high) == pytest.approx((9.5 - half, 9.5 + half), abs=0.3)

@@ -6,7 +6,7 @@ from scipy import signal, stats
 
 from vadose.statistics import METRICS, STATUS, Gaps, Pairing, estimate, metric, tail_model
 from vadose.statistics.distributions import chi_square_ratio, t_p_value, t_quantile
-from vadose.statistics.longrun import autocovariance
+from vadose.statistics.longrun import MODELS, autocovariance
 
 
 @pytest.mark.parametrize("dof", [1.5, 3.0, 9.7, 30.0, 1000.0])
@@ -101,3 +101,38 @@ def test_pairs_of_days_are_counted_exactly_on_long_records() -> None:
     for lag in (0, 1, 57, 400):
         expected = (mask[:, : mask.shape[1] - lag] & mask[:, lag:]).sum(axis=1)
         np.testing.assert_array_equal(gaps.pairs[:, lag], expected)
+
+
+def filtered(coefficients: list[float], days: int = 8000, series: int = 20) -> np.ndarray:
+    noise = np.random.default_rng(14).standard_normal((series, days + 500))
+    made = signal.lfilter([1.0], [1.0, *(-one for one in coefficients)], noise)[:, 500:]
+    return np.asarray(made - made.mean(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "exact"), [([0.8], ("lag1", "ar2", "hac", "tail_model")), ([1.6, -0.63], ("ar2", "tail_model"))]
+)
+def test_models_of_dependence_give_the_days_of_theory(coefficients: list[float], exact: tuple[str, ...]) -> None:
+    psi = filtered(coefficients)
+    gaps = Gaps.of(np.ones(psi.shape, bool))
+    # Variance of the process over its power at frequency zero, both for noise of variance 1.
+    impulse = signal.lfilter([1.0], [1.0, *(-one for one in coefficients)], np.eye(1, 4000)[0])
+    share = (impulse**2).sum() / impulse.sum() ** 2
+    found = {name: float(np.median(MODELS[name](psi, gaps).n_eff)) / psi.shape[1] for name in MODELS}
+    for name in exact:
+        assert found[name] == pytest.approx(share, rel=0.2)
+    assert found["iid"] == 1.0
+    if coefficients[0] > 1:
+        assert found["lag1"] < 0.5 * share
+
+
+def test_far_pairs_are_counted_in_blocks_of_twenty_lags_around_their_middle() -> None:
+    mask = np.random.default_rng(15).random((2, 1000)) < 0.5
+    gaps = Gaps.of(mask)
+    lags = gaps.pairs.shape[1] - 1
+    assert lags == 333
+    for block, middle in enumerate(gaps.far_lags):
+        inside = np.arange(lags + 1 + 20 * block, min(lags + 21 + 20 * block, 1000))
+        assert middle == pytest.approx(inside.mean())
+        expected = sum((mask[0, lag:] & mask[0, :-lag]).sum() for lag in inside)
+        assert gaps.far_pairs[0, block] == expected

@@ -78,3 +78,15 @@ def test_the_interval_of_tau_is_about_the_known_one_on_independent_days() -> Non
     z = np.arctanh(kendall_tau(x, r)[0])
     half = (np.arctanh(found.ci_high) - np.arctanh(found.ci_low)) / 2 / 1.96
     assert np.median(half) == pytest.approx(z.std(), rel=0.25)
+
+
+def test_tau_counts_the_days_that_both_have() -> None:
+    rng = np.random.default_rng(12)
+    r = rng.random((1, 300))
+    x = r + 0.3 * rng.random(r.shape)
+    x[0, :60], r[0, 40:120] = np.nan, np.nan
+    found = kendall(x, r)
+    alone = kendall(x[:, 120:], r[:, 120:])
+    assert found.n[0] == alone.n[0] == 180
+    assert found.value[0] == pytest.approx(alone.value[0], abs=1e-12)
+    assert found.n_eff[0] <= 180
