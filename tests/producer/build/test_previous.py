@@ -162,6 +162,12 @@ def test_a_changed_input_that_changes_no_value_is_linked(worlds, workspace):
     assert make(worlds, workspace, "1.1.0", "1.0.0").linked == 32
 
 
+def test_what_decides_no_value_compares_nothing(worlds, workspace):
+    for changes in ({"build__cube": True}, {"build__maximum_granule_mb": 3.0}, {"waivers": []}):
+        assert make(worlds, workspace, "1.1.0", "1.0.0", verb=foresee, **changes)["link"] == 32
+    assert make(worlds, workspace, "1.1.0", "1.0.0", verb=foresee, build__maximum=0.5)["compare"] == 32
+
+
 def test_a_changed_model_is_compared_on_every_day(worlds, workspace, monkeypatch):
     monkeypatch.setattr(
         worlds.RainModel, "save", lambda _, folder: write_json(folder / "model.json", {"method": "other"})

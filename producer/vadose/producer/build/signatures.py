@@ -23,7 +23,7 @@ FILE = f"{FOLDER}/days.json"
 # to read the whole record.
 BACKWARD = frozenset({"atlstm", "bilstm", "forest", "lstm", "ridge", "transformer", "xgboost"})
 # What of the build section decides nothing about a value.
-NOT_VALUES = {"writer", "maximum_granule_mb", "observing_input_text"}
+NOT_VALUES = {"writer", "maximum_granule_mb", "observing_input_text", "cube"}
 
 
 def signatures(recipe: Recipe, cube: Cube, past_days: int, model_sha256: str) -> dict[str, str]:
