@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vadose.common import GateError, UsageError, read_json, silent, write_json
+from vadose.common import GateError, InputError, UsageError, read_json, silent, write_json
 from vadose.producer.build import build
 from vadose.producer.release import lineage
 from vadose.producer.release.changelog import change_log
@@ -243,3 +243,12 @@ def test_days_that_turn_from_icdr_to_cdr_are_compared_in_the_change_log(streams,
     found = difference(Folder(old), Folder(old.with_name("v2.0.0")))
     assert (found["days"], found["streams"]["days"]) == (15, 1)
     assert "CDR minus ICDR (version 1.1.0) over 1 days or months:" in change_log(recipe, "1.1.0", found)
+
+
+@pytest.mark.parametrize("text", ["recipe: [", "recipe: 1\n", "- a\n", "build: {writer: of-old}\n"])
+def test_a_recipe_of_other_software_is_one_readable_error(tmp_path, text):
+    place = tmp_path / "v1.0.0" / "provenance"
+    place.mkdir(parents=True)
+    (place / "recipe.yaml").write_text(text)
+    with pytest.raises(InputError, match="not a recipe that this version of vadose can read"):
+        Folder(tmp_path / "v1.0.0").recipe()

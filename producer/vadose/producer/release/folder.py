@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import yaml
 
 from vadose.common import GateError, InputError, file_sha256, read_json, whole_file
-from vadose.producer.recipe import Recipe
+from vadose.producer.recipe import Recipe, describe
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -67,7 +68,14 @@ class Folder:
         path = self.path / place / "recipe.yaml"
         if not path.is_file():
             raise InputError("no recipe in the release", where=str(path), next="vadose build RECIPE")
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        try:
+            return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, UnicodeDecodeError, pydantic.ValidationError) as error:
+            what = describe(error, Recipe) if isinstance(error, pydantic.ValidationError) else str(error)
+            raise InputError(
+                f"not a recipe that this version of vadose can read: {' '.join(what.split())[:300]}", where=str(path),
+                next="use the software of provenance/software.json, or restore the file",
+            ) from error  # fmt: skip
 
     def manifest(self) -> dict[str, Any]:
         """`manifest.json`."""

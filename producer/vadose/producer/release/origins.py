@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydantic
-import yaml
-
-from vadose.common import InputError, read_json
+from vadose.common import read_json
 from vadose.producer.granules.header import Identity
 from vadose.producer.provenance import FOLDER, recorded_identity
 from vadose.producer.recipe import Recipe
-from vadose.producer.release.folder import NOTE
+from vadose.producer.release.folder import NOTE, Folder
 
 
 @dataclass(frozen=True)
@@ -27,11 +24,7 @@ def earlier_origins(directory: Path) -> dict[str, Origin]:
     """Origins of the granules that a version took over, by the version in which they first appeared."""
     found = {}
     for place in sorted((directory / FOLDER).glob("v[0-9]*")):
-        text = (place / "recipe.yaml").read_text(encoding="utf-8")
-        try:
-            recipe = Recipe.model_validate(yaml.safe_load(text))
-        except (yaml.YAMLError, pydantic.ValidationError) as error:
-            raise InputError("not a recipe that this version of vadose can read", where=str(place)) from error
+        recipe = Folder(directory).recipe(f"{FOLDER}/{place.name}")
         found[place.name[1:]] = Origin(recipe, recorded_identity(recipe, directory, f"{FOLDER}/{place.name}"))
     return found
 
