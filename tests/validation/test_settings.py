@@ -40,7 +40,7 @@ def test_a_file_may_name_products_as_text_list_or_mapping(tmp_path: Path) -> Non
     [
         ("rivel: b=c", "unknown key 'rivel'; did you mean 'rival'"), ("seed: yes", "seed: True is no number"),
         ("strict: 1", "strict: 1 is no yes or no"), ("product: [a]", "is no text"), ("- a", "mapping of keys"),
-        ("seed: 1.5", "is no number"),
+        ("seed: 1.5", "is no number"), ("product: [", "not valid YAML"),
     ],
 )  # fmt: skip
 def test_what_a_file_cannot_mean_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
