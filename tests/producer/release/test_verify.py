@@ -75,3 +75,13 @@ def test_the_program_goes_on_from_its_journal(copied, tmp_path, monkeypatch):
     assert {str(path.relative_to(version)) for path in read} == set(verifying.read_sums(version / "SHA256SUMS")) - set(
         kept
     )
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "manifest.json", "gate.json"])
+@pytest.mark.parametrize("target", ["/dev/zero", "..", "nowhere"])
+def test_a_link_in_the_place_of_a_file_about_the_version_is_no_file(copied, capsys, name, target):
+    _, _, version = copied
+    (version / name).unlink()
+    (version / name).symlink_to(target)
+    assert run(["verify", str(version), "--quiet"]) == (0 if name == "gate.json" else 3)
+    assert "Traceback" not in capsys.readouterr().err

@@ -118,6 +118,8 @@ def _parsed(raw: bytes, where: str) -> Any:
 
 def published_entries(path: Path) -> list[dict[str, Any]]:
     """The published files of a manifest; another kind of JSON is an `InputError`."""
+    if not is_there(path):
+        raise InputError("no manifest of a release", where=str(path), next="restore it from another copy")
     return manifest_entries(read_json(path), str(path))
 
 
@@ -139,11 +141,9 @@ def manifest_entries(manifest: Any, where: str) -> list[dict[str, Any]]:
 
 def read_sums(path: Path) -> dict[str, str]:
     """Hash by path from a `SHA256SUMS`."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError("no readable SHA256SUMS", where=str(path), next="vadose release RECIPE --run RUN") from error
-    return parse_sums(raw, str(path))
+    if not is_there(path):
+        raise InputError("no readable SHA256SUMS", where=str(path), next="vadose release RECIPE --run RUN")
+    return parse_sums(path.read_bytes(), str(path))
 
 
 def parse_sums(raw: bytes, where: str) -> dict[str, str]:
