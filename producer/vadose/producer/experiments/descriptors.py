@@ -52,6 +52,7 @@ NONE = "no descriptors"
 LEAKY = "descriptors of the whole record (leaky)"
 CAUSAL = "descriptors of the year before the day"
 FULL = "descriptors of training, collinear kept"
+NONE_FULL, RANDOM_FULL = "no descriptors, collinear kept", "random numbers alone, collinear kept"
 COORDINATES = "coordinates alone"
 RANDOM = "random numbers alone"
 DENSE = "dense layers alone (ResAutoNet)"
@@ -66,6 +67,8 @@ SEVERAL: tuple[Trial, ...] = (
     Trial(DENSE, kind="dense"),
 )  # fmt: skip
 ONCE: tuple[Trial, ...] = (
+    Trial(NONE_FULL, descriptors="none", collinear="keep"),
+    Trial(RANDOM_FULL, identity="random", collinear="keep"),
     Trial(CAUSAL, NOWCAST, "causal"), Trial(NONE, NOWCAST, "none"),
     Trial(TREES, kind="trees", collinear="keep"),
     Trial(TREES_NONE, descriptors="none", kind="trees", collinear="keep"),
@@ -80,6 +83,7 @@ TRIALS: tuple[Trial, ...] = (
 )  # fmt: skip
 PAIRS: tuple[tuple[str, str, str], ...] = (
     ("P1", OURS, NONE), ("P1", OURS, COORDINATES), ("P1", OURS, RANDOM), ("P1", FULL, OURS), ("P1", LEAKY, OURS),
+    ("P1", FULL, NONE_FULL), ("P1", FULL, RANDOM_FULL), ("P1", NONE_FULL, NONE), ("P1", TREES, FULL),
     ("P1", SHUFFLED, OURS), ("P1", DENSE, OURS), ("P1", TREES, OURS), ("P1", TREES_NONE, OURS),
     ("P1", TREES, TREES_NONE), ("P1", TREES_LEAKY, TREES), (NOWCAST, CAUSAL, NONE), ("P0", LEAKY, NONE),
 )  # fmt: skip
@@ -119,7 +123,7 @@ def main(cube: Path, out: Path, command: str, hours: float = np.inf, progress: P
                 "numbers as controls. P1 is a later year, P0 random samples (leaky). Scores of a cell are averaged "
                 f"over {SEEDS} seeds where so many were run; medians over cells, intervals by drawing 5-degree blocks. "
                 "Importance is the growth of a cell's RMSE in the later year when a feature, or all of a group, is "
-                "shuffled between rows.",
+                "shuffled between rows. Seconds of training are wall time on a machine shared with other work.",
         "finding": finding(apart, growth), "partial": missing,
         "figures": {
             "training": {"x": "step", "caption": "Loss by step, with the last quarter of the year kept aside"},
