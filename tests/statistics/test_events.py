@@ -180,3 +180,9 @@ def test_a_figure_that_half_of_the_draws_lack_has_a_value_without_interval() -> 
     whole = event_score(rows, lambda drawn: drawn[..., 0].mean(axis=1))
     half = 1.96 * rows.std() / np.sqrt(20)
     assert (whole.ci_low, whole.ci_high) == pytest.approx((9.5 - half, 9.5 + half), abs=0.3)
+
+
+def test_a_contingency_table_counts_every_valid_day() -> None:
+    says, is_so = np.array([1, 1, 1, 0, 0, 1, 0, 0, 0, 1]), np.array([1, 1, 1, 1, 1, 0, 0, 0, 0, 1])
+    table = contingency(says, is_so, np.arange(10) < 9)
+    assert (table.hits, table.misses, table.false_alarms, table.negatives) == (3, 2, 1, 3)

@@ -211,3 +211,12 @@ def test_packing_that_is_no_number_is_named(tmp_path: Path, make: Any, name: str
         next(item for item in file.values() if item.ndim == 3).attrs[name] = "[[[]]]"
     with pytest.raises(InputError, match="is no number.*variable"):
         open_product("x", str(path))
+
+
+def test_a_later_file_without_the_variable_is_named(tmp_path: Path, make: Any) -> None:
+    make["file"](tmp_path / "a.nc", VALUES, LAT, LON)
+    with xr.open_dataset(make["file"](tmp_path / "b.nc", VALUES, LAT, LON, "2015-05-01")) as opened:
+        opened.rename(sm="other").load().to_netcdf(tmp_path / "c.nc")
+    (tmp_path / "b.nc").unlink()
+    with pytest.raises(InputError, match=r"no variable 'sm'; the file holds .*other"):
+        series(tmp_path, 41, -99)
