@@ -17,6 +17,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -125,7 +126,9 @@ def alone(number: int, seed: int, base: Path, sandbox: Path) -> dict[str, object
             return found
         ended = found
     kind = ROUND[number % len(ROUND)]
-    return {"ended": number, "kind": kind, "code": ended["died"], "wrong": ended["what"]}
+    # A library that never comes back ends the whole program, which says so and leaves the exit code of a bad input.
+    readable = ended["died"] == 3 and "error: input" in str(ended["said"])
+    return {"ended": number, "kind": kind, "code": ended["died"], "wrong": "" if readable else ended["what"]}
 
 
 def run_child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterator[dict[str, object]]:
@@ -133,7 +136,10 @@ def run_child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> It
     words = [sys.executable, __file__, "--child", str(first), str(last), "--seed", str(seed)]
     words += ["--out", str(base), "--sandbox", str(sandbox)]
     late = threading.Event()
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, text=True) as process,
+    ):
         assert process.stdout is not None
         watch = timer(process, late, 120.0)
         try:
@@ -146,9 +152,10 @@ def run_child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> It
         finally:
             watch.set()
         code = process.wait()
-    if code:
-        what = f"longer than {SECONDS:g} s" if late.is_set() else f"the process ended with {code}"
-        yield {"died": code, "what": what}
+        if code:
+            said.seek(0)
+            what = f"longer than {SECONDS:g} s" if late.is_set() else f"the process ended with {code}"
+            yield {"died": code, "what": what, "said": said.read()}
 
 
 def timer(process: subprocess.Popen[str], late: threading.Event, seconds: float = 60.0) -> threading.Event:

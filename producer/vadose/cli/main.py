@@ -97,11 +97,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 def report_error(error: VadoseError, *, as_json: bool, command: str) -> int:
     """Print an error in its four parts, on stdout too where JSON was asked for."""
-    lines = [
-        f"error: {error.kind} (exit {error.exit_code})",
-        *(f"  {name:<6} {value}" for name, value in error.parts()),
-    ]
-    click.echo("\n".join(lines), err=True)
+    click.echo(error.text(), err=True)
     if as_json:
         failures = [dict(error.parts())]
         envelope = {

@@ -35,6 +35,11 @@ class VadoseError(Exception):
         parts = [self.what, *(f"{name}: {value}" for name, value in self.parts() if name != "what")]
         return "; ".join(parts)
 
+    def text(self) -> str:
+        """All known parts, a line each, as the program prints them."""
+        head = f"error: {self.kind} (exit {self.exit_code})"
+        return "\n".join([head, *(f"  {name:<6} {value}" for name, value in self.parts())])
+
     def parts(self) -> list[tuple[str, str]]:
         """The parts that are known, in the order in which they are printed."""
         known = (("what", self.what), ("where", self.where), ("why", self.why), ("next", self.next))

@@ -99,5 +99,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"no file {path.name}", where=str(path)) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
+        # A folder in its place, no right to read, another encoding, broken JSON or a number with too many digits.
         raise InputError(f"not valid JSON: {error}", where=str(path)) from error

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vadose.common import UNREADABLE, InputError, UsageError
+from vadose.common.deadline import opening
 from vadose.validation.cards import Card, CardFlags, CardVariable, card_beside, card_of_release
 from vadose.validation.geometry import AnyGeometry
 from vadose.validation.layout import layout_of
@@ -212,9 +213,10 @@ def _opened(file: Path, group: str) -> xr.Dataset:
                 file, decode_times=False, mask_and_scale=False, consolidated=False, chunks=None
             )
             return store
-        dataset: xr.Dataset = xr.open_dataset(
-            file, decode_times=False, mask_and_scale=False, engine="netcdf4", group=group or None
-        )
+        with opening(file):
+            dataset: xr.Dataset = xr.open_dataset(
+                file, decode_times=False, mask_and_scale=False, engine="netcdf4", group=group or None
+            )
     except UNREADABLE as error:
         kind = "Zarr" if file.is_dir() else "NetCDF"
         raise InputError(f"cannot be read as {kind}: {error}", where=str(file)) from error

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError, file_sha256
+from vadose.common.deadline import opening
 from vadose.producer.cube import CubeWriter
 from vadose.producer.ingest.base import Origin
 from vadose.producer.ingest.card import CardVariable
@@ -69,9 +70,14 @@ def readable(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def open_netcdf(path: Path) -> Iterator[netCDF4.Dataset]:
     """A NetCDF file of any format; masking and scaling are left to the reader's own rules."""
-    with readable(path), netCDF4.Dataset(str(path)) as dataset:
+    with readable(path), _opened(path) as dataset:
         dataset.set_auto_maskandscale(True)
         yield dataset
+
+
+def _opened(path: Path) -> netCDF4.Dataset:
+    with opening(path):
+        return netCDF4.Dataset(str(path))
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from vadose.common import UNREADABLE, InputError, whole_file
+from vadose.common.deadline import opening
 from vadose.validation.stations.foreign import EPOCH, SOIL_MOISTURE, canonical
 from vadose.validation.stations.identity import class_of, distinct, keys, station_id
 from vadose.validation.stations.selection import station_weights
@@ -229,7 +230,9 @@ def open_stations(path: Path) -> xr.Dataset:
         or units other than m3 m-3 or percent.
     """
     try:
-        with xr.open_dataset(path, decode_times=False, mask_and_scale=True, engine="netcdf4") as opened:
+        with opening(path):
+            opened = xr.open_dataset(path, decode_times=False, mask_and_scale=True, engine="netcdf4")
+        with opened:
             dataset = opened.load()
     except FileNotFoundError as error:
         raise InputError(
