@@ -55,7 +55,7 @@ NETWORK: Mapping[str, Any] = {
     "sequence_days": 4, "hidden": 48, "layers": 1, "pooling": "relu",
     "training": {"steps": 800, "batch": 512, "learning_rate": 5.0e-3, "maximum_cells": 1200},
 }  # fmt: skip
-TREES: Mapping[str, Any] = {"maximum_trees": 300, "maximum_rows": 200_000}
+TREES: Mapping[str, Any] = {"maximum_trees": 150, "maximum_rows": 60_000}
 # Three degrees of the invented land at 0.05 degree.
 WORLD = Settings(
     name="emulation", token=FINE, box=(-42.0, 40.0, -39.0, 43.0), start=date(2015, 4, 1), end=date(2017, 9, 30),
@@ -122,7 +122,8 @@ def main(folder: Path, out: Path, command: str, hours: float = np.inf, progress:
     scene = make_scene(settings, folder)
     plain, swept = planned(network, trees, lengths, rainy)
     missing = []
-    for trial in (*plain, *swept):
+    # What matters most first: scores of the later year, lengths, another region.
+    for trial in sorted((*plain, *swept), key=lambda one: (one.split != "P1", one in swept)):
         if path_of(scene, trial).is_file() or time.monotonic() < until:
             run(scene, trial, progress)
         else:
@@ -139,8 +140,8 @@ def main(folder: Path, out: Path, command: str, hours: float = np.inf, progress:
                     "was made with it? And how many days does the network need?",
         "what": f"A simulated land of {scene.cube.index.size:,} cells of 0.05 degree. Two targets: the retrieval of a "
                 f"radiometer, and a product that boosted trees made of albedo, surface temperature, terrain, soil and "
-                f"the land model, taught by {STATIONS} stations. P1 is the last year, P5 a third of the land that "
-                "was not learnt from; one seed. R² and RMSE of all values together, as in the paper, and beside "
+                f"the land model, taught by {STATIONS} stations. P1 is the last year, P5 (where run) a third of the "
+                "land that was not learnt from; one seed. R² and RMSE of all values together, as in the paper, and beside "
                 "them medians over cells; intervals by drawing blocks of half a degree. The partial correlation is "
                 "that of prediction and reference, the land model held fixed.",
         "finding": finding(scores), "partial": missing,
