@@ -142,8 +142,8 @@ def main(folder: Path, out: Path, command: str, hours: float = np.inf, progress:
                 f"radiometer, and a product that boosted trees made of albedo, surface temperature, terrain, soil and "
                 f"the land model, taught by {STATIONS} stations. P1 is the last year, P5 (where run) a third of the "
                 "land that was not learnt from; one seed. R² and RMSE of all values together, as in the paper, and "
-                "beside them medians over cells; intervals by drawing blocks of half a degree. The partial correlation is "
-                "that of prediction and reference, the land model held fixed.",
+                "beside them medians over cells; intervals by drawing blocks of half a degree. The partial correlation "
+                "is that of prediction and reference, the land model held fixed.",
         "finding": finding(scores), "partial": missing,
         "figures": {
             "sequence length": {"x": "days of the window", "caption": "Skill by length of the window (P1, radiometer)"},
