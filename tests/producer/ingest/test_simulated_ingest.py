@@ -165,8 +165,8 @@ def test_days_asked_for_are_those_of_the_whole_cube_whatever_is_read_at_once(
     monkeypatch.setattr(simulated, "CHUNK_CELLS", 5)
     first, last = cube.days[20], cube.days[-10]
     order = Order(
-        files=(native / "little",), cube=tmp_path / "part.zarr", title="part", origin=simulated.INGESTER.origin, grid=cube.grid,
-        days=(first, last), recipe=recipe(),
+        files=(native / "little",), cube=tmp_path / "part.zarr", title="part", origin=simulated.INGESTER.origin,
+        grid=cube.grid, days=(first, last), recipe=recipe(),
     )  # fmt: skip
     simulated.write(order, silent)
     part = open_cube(tmp_path / "part.zarr")
