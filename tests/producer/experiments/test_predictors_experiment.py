@@ -29,9 +29,9 @@ def test_the_full_network_stands_first_and_loses_nothing_on_itself(out: Path) ->
     table = pd.read_parquet(out / "predictors_scores.parquet")
     assert table["left_out"].iloc[0] == "nothing"
     assert set(table["left_out"].iloc[1:]) == {"porosity", "ndvi"}
-    assert table["ubrmsd_growth"].iloc[0] == 0.0
-    assert table["ubrmsd_growth"].iloc[1] >= table["ubrmsd_growth"].iloc[2]
-    assert (table["ubrmsd_growth"].iloc[1:] != 0.0).all()
+    assert table["rmse_growth"].iloc[0] == 0.0
+    assert table["rmse_growth"].iloc[1] >= table["rmse_growth"].iloc[2]
+    assert (table["rmse_growth"].iloc[1:] != 0.0).all()
     assert table["ubRMSD"].between(0.001, 0.1).all()
 
 
@@ -43,7 +43,7 @@ def test_curves_hold_the_scatter_and_the_months_of_the_test_year(out: Path) -> N
     band = curves[curves["figure"] == "downscaled by truth"]
     assert (band["low"] <= band["y"]).all()
     assert set(band["series"]) == {"downscaled", "bilinear", "not downscaled"}
-    assert json.loads((out / "predictors.json").read_text())["finding"].startswith("Growth of ubRMSD")
+    assert json.loads((out / "predictors.json").read_text())["finding"].startswith("Growth of RMSE")
 
 
 def test_only_intervals_above_zero_are_called_needed() -> None:
@@ -52,5 +52,5 @@ def test_only_intervals_above_zero_are_called_needed() -> None:
         ("sand", 0.002, 0.001, 0.003, "worse"),
         ("ndvi", 0.0, -0.1, 0.1, "no different"),
     ]
-    table = pd.DataFrame(rows, columns=["left_out", "ubrmsd_growth", "ci_low", "ci_high", "verdict"])
+    table = pd.DataFrame(rows, columns=["left_out", "rmse_growth", "ci_low", "ci_high", "verdict"])
     assert "Shown to be needed: sand; no difference is shown for 1 of 2." in finding(table)

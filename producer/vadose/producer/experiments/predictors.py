@@ -61,7 +61,7 @@ def main(out: Path, command: str, settings: Settings = WORLD, steps: int = STEPS
         "title": "Which predictor the downscaling needs",
         "question": "How much worse is the downscaled field when the network lacks a predictor?",
         "what": f"The twin with monthly steps, {steps} steps of training, area-to-point residuals, one seed. "
-                "Differences to the network with all predictors are medians over cells of the ubRMSD of the months of "
+                "Differences to the network with all predictors are medians over cells of the RMSE of the months of "
                 f"the test year, with 95 % intervals by drawing blocks of {BLOCK_DEGREES} degrees.",
         "finding": finding(table),
         "figures": {
@@ -85,18 +85,18 @@ def score_table(twin: Twin, found: Mapping[str, Mapping[str, Doubles]]) -> pd.Da
     """Scores of each network, and what it loses on the full one; the one that loses most first."""
     judge = Judge.of(twin.cube, found[FULL]["truth"], BLOCK_DEGREES)
     judge = Judge(judge.reference, judge.block, FEWEST_MONTHS)
-    full = judge.cells(found[FULL]["downscaled"], "ubrmsd")
+    full = judge.cells(found[FULL]["downscaled"], "rmse")
     rows: list[dict[str, Any]] = []
     for name, made in found.items():
         own = scores(made, twin.blocks)[0]
-        apart = judge.difference(judge.cells(made["downscaled"], "ubrmsd") - full, "ubrmsd")
+        apart = judge.difference(judge.cells(made["downscaled"], "rmse") - full, "rmse")
         rows.append({
             "left_out": "nothing" if name == FULL else name,
             **{key: own[key] for key in ("R", "ubRMSD", "R within blocks", "block mean RMSE")},
-            "ubrmsd_growth": apart["difference"], "ci_low": apart["ci_low"], "ci_high": apart["ci_high"],
+            "rmse_growth": apart["difference"], "ci_low": apart["ci_low"], "ci_high": apart["ci_high"],
             "verdict": "" if name == FULL else apart["verdict"], "unit": UNIT,
         })  # fmt: skip
-    return pd.DataFrame([rows[0], *sorted(rows[1:], key=lambda row: -row["ubrmsd_growth"])])
+    return pd.DataFrame([rows[0], *sorted(rows[1:], key=lambda row: -row["rmse_growth"])])
 
 
 def scatter(made: Mapping[str, Doubles]) -> Iterator[dict[str, Any]]:
@@ -121,11 +121,11 @@ def land_means(
 def finding(table: pd.DataFrame) -> str:
     """What came out, in sentences."""
     rows = records(table)
-    told = [f"{row['left_out']} {said(row['ubrmsd_growth'], row['ci_low'], row['ci_high'])}" for row in rows[1:]]
+    told = [f"{row['left_out']} {said(row['rmse_growth'], row['ci_low'], row['ci_high'])}" for row in rows[1:]]
     needed = [str(row["left_out"]) for row in rows[1:] if row["verdict"] == "worse"]
     said_needed = ", ".join(needed) if needed else "none of them"
     free = sum(row["verdict"] == SAME for row in rows[1:])
-    return (f"Growth of ubRMSD in {UNIT} when a predictor is left out: {'; '.join(told)}. Shown to be needed: "
+    return (f"Growth of RMSE in {UNIT} when a predictor is left out: {'; '.join(told)}. Shown to be needed: "
             f"{said_needed}; no difference is shown for {free} of {len(rows) - 1}.")  # fmt: skip
 
 
