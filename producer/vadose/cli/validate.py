@@ -43,6 +43,9 @@ PARTIAL = 5
 @click.option("--interval", help="Dependence between days: tail_model (default), lag1, ar2, hac, iid, bootstrap.")
 @click.option("--scaling", "scalings", multiple=True, help="Further scores of the scaled product. Repeatable.")
 @click.option("--cross-fit", is_flag=True, help="Fit a scaling on other years than it is applied to.")
+@click.option(
+    "--anomaly-before-matching", is_flag=True, help="Take anomalies from all days of a series, as other tools do."
+)
 @click.option("--no-maps", is_flag=True, help="Do not compare maps with each other.")
 @click.option("--strict", is_flag=True, help="Stop where a station fails unexpectedly.")
 @click.option("--allow-day-mismatch", is_flag=True, help="Score across day conventions; every row says so.")
@@ -87,7 +90,7 @@ def _run_id(name: str, fingerprint: str) -> str:
     return f"{name}-{fingerprint[:12]}"
 
 
-_SCORING = ("allow_day_mismatch", "seed", "interval", "cross_fit", "sensors", "strict")
+_SCORING = ("allow_day_mismatch", "seed", "interval", "cross_fit", "anomaly_before_matching", "sensors", "strict")
 
 
 def _settings(common: Common, values: dict[str, Any]) -> Any:

@@ -73,7 +73,8 @@ class Settings:
 KEYS: Mapping[str, str] = {
     "product": "text", "stations": "list", "recipe": "text", "previous": "text", "rivals": "list",
     "references": "list", "cards": "list", "model": "text", "hidden": "text", "allow_day_mismatch": "yes or no",
-    "seed": "number", "interval": "text", "scalings": "list", "cross_fit": "yes or no", "sensors": "text",
+    "seed": "number", "interval": "text", "scalings": "list", "cross_fit": "yes or no",
+    "anomaly_before_matching": "yes or no", "sensors": "text",
     "strict": "yes or no", "maps": "yes or no", "out": "text",
 }  # fmt: skip
 _SINGULAR = {
