@@ -1,5 +1,7 @@
 """Ours minus rival over stations and classes, from a second, simpler path."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from scipy import stats
 from vadose.statistics import adjusted
 from vadose.validation.comparisons import COMPARED, COUNTED, Pair, differences, rows
 from vadose.validation.network import Network
+from vadose.validation.options import Options
 
 STATIONS, DAYS = 20, 900
 NAMES = {"ours": "ours", "rival": "rival", "reference": "stations", "subset": "common"}
@@ -24,9 +27,9 @@ def pair(better_at: int = STATIONS, shared: float = 0.0, seed: int = 0) -> Pair:
     return Pair.of(ours, rival, r)
 
 
-def table(given: Pair, network: Network, name: str = "ubrmsd") -> pd.DataFrame:
+def table(given: Pair, network: Network, name: str = "ubrmsd", **options: Any) -> pd.DataFrame:
     found = next(one for one in differences(given, network) if (one.metric.name, one.signal) == (name, "raw"))
-    return rows(found, network, IDS, NAMES)
+    return rows(found, network, IDS, NAMES, options=Options(**options))
 
 
 def test_every_station_has_the_difference_of_its_common_days() -> None:
@@ -123,3 +126,26 @@ def test_stations_are_also_compared_in_ranks_and_in_the_square_of_the_bias() -> 
     assert single["mse_bias"]["difference"] == pytest.approx(expected, rel=1e-9)
     assert single["mse_bias"]["ci_low"] < expected < single["mse_bias"]["ci_high"] < 0
     assert single["mse_bias"]["outcome"] == "better"
+
+
+def test_a_wider_margin_turns_undecided_into_equal_and_nothing_else() -> None:
+    given, network = pair(better_at=0), Network(np.arange(STATIONS), ())
+    narrow, wide = (table(given, network, margins={"ubrmsd": width}) for width in (0.0, 0.003))
+    inside = (narrow["ci_low"] > -0.003) & (narrow["ci_high"] < 0.003)
+    expected = np.where(inside & narrow["outcome"].eq("undecided"), "equal", narrow["outcome"])
+    assert set(narrow["outcome"]) == {"undecided"}
+    assert set(wide["outcome"]) == {"undecided", "equal"}
+    assert wide["outcome"].tolist() == expected.tolist()
+    assert table(given, network, margins={"r": 0.5})["outcome"].equals(table(given, network)["outcome"])
+
+
+def test_p_values_for_any_dependence_are_larger_by_the_sum_of_reciprocals() -> None:
+    half = np.arange(STATIONS) < 10
+    network = Network(np.arange(STATIONS), (("climate", "B", half), ("climate", "C", ~half)))
+    found = table(pair(better_at=8), network, adjust="by")
+    single = found[found["stratum_kind"].eq("station")]
+    expected = stats.false_discovery_control(single["p"].to_numpy(float), method="by")
+    np.testing.assert_allclose(single["p_adjusted"], expected)
+    climate = found[found["stratum_kind"].eq("climate")]
+    np.testing.assert_allclose(climate["p_adjusted"], stats.false_discovery_control(climate["p"], method="by"))
+    assert found["outcome"].eq("better").sum() <= table(pair(better_at=8), network)["outcome"].eq("better").sum()

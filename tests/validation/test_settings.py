@@ -28,10 +28,12 @@ def test_a_file_may_name_products_as_text_list_or_mapping(tmp_path: Path) -> Non
     stations: [one.nc, two.nc]
     seed: 3
     strict: true
+    margin: {ubrmsd: 0.002, r: 1}
+    adjust: by
     """
     assert read_settings(written(tmp_path, text)) == {
         "product": "ours=a", "rivals": ["b=c"], "references": ["map=d", "other=e"], "stations": ["one.nc", "two.nc"],
-        "seed": 3, "strict": True,
+        "seed": 3, "strict": True, "margins": {"ubrmsd": 0.002, "r": 1.0}, "adjust": "by",
     }  # fmt: skip
 
 
@@ -40,7 +42,8 @@ def test_a_file_may_name_products_as_text_list_or_mapping(tmp_path: Path) -> Non
     [
         ("rivel: b=c", "unknown key 'rivel'; did you mean 'rival'"), ("seed: yes", "seed: True is no number"),
         ("strict: 1", "strict: 1 is no yes or no"), ("product: [a]", "is no text"), ("- a", "mapping of keys"),
-        ("seed: 1.5", "is no number"), ("product: [", "not valid YAML"),
+        ("seed: 1.5", "is no number"), ("product: [", "not valid YAML"), ("margins: 0.1", "no mapping of names"),
+        ("margins: {r: wide}", "margins: r: 'wide' is no number"), ("margins: {r: yes}", "True is no number"),
     ],
 )  # fmt: skip
 def test_what_a_file_cannot_mean_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
@@ -53,6 +56,10 @@ def test_what_a_file_cannot_mean_is_refused_by_name(tmp_path: Path, text: str, m
     [
         ({"interval": "bca"}, "no interval 'bca'; known: tail_model"), ({"sensors": "all"}, "no sensors 'all'"),
         ({"scalings": ("none",)}, "no scaling 'none'"), ({"cross_fit": True}, "--cross-fit is about scaling"),
+        ({"margins": {"ubrsmd": 0.1}}, "no margin of 'ubrsmd'; did you mean 'ubrmsd'"),
+        ({"margins": {"kappa": 0.1}}, "compared in r, rho, ubrmsd, mse, mse_bias"),
+        ({"margins": {"r": -0.1}}, "-0.1 in r is no width"), ({"margins": {"r": float("nan")}}, "nan in r is no width"),
+        ({"adjust": "bonferroni"}, "no adjustment 'bonferroni'; known: bh, by"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_exist_are_refused(given: dict[str, Any], message: str) -> None:

@@ -46,6 +46,8 @@ PARTIAL = 5
 @click.option(
     "--anomaly-before-matching", is_flag=True, help="Take anomalies from all days of a series, as other tools do."
 )
+@click.option("--margin", "margins", multiple=True, metavar="METRIC=WIDTH", help="Equal inside it. Repeatable.")
+@click.option("--adjust", help="p-values of many tests: bh (default), or by, for any dependence between them.")
 @click.option("--no-maps", is_flag=True, help="Do not compare maps with each other.")
 @click.option("--strict", is_flag=True, help="Stop where a station fails unexpectedly.")
 @click.option("--allow-day-mismatch", is_flag=True, help="Score across day conventions; every row says so.")
@@ -62,10 +64,12 @@ def command(common: Common, settings: Path | None, **typed: Any) -> int:
     """
     from vadose.validation.opening import open_all
     from vadose.validation.run import finished, run_validation
-    from vadose.validation.settings import read_settings
+    from vadose.validation.settings import named_numbers, read_settings
 
     values = read_settings(settings) if settings else {}
     values |= {key: value for key, value in typed.items() if value not in (None, (), False) and key != "no_maps"}
+    if typed["margins"]:
+        values["margins"] = named_numbers(typed["margins"], "--margin")
     if typed["no_maps"]:
         values["maps"] = False
     asked = _settings(common, values)
@@ -90,7 +94,10 @@ def _run_id(name: str, fingerprint: str) -> str:
     return f"{name}-{fingerprint[:12]}"
 
 
-_SCORING = ("allow_day_mismatch", "seed", "interval", "cross_fit", "anomaly_before_matching", "sensors", "strict")
+_SCORING = (
+    "allow_day_mismatch", "seed", "interval", "cross_fit", "anomaly_before_matching", "margins", "adjust", "sensors",
+    "strict",
+)  # fmt: skip
 
 
 def _settings(common: Common, values: dict[str, Any]) -> Any:

@@ -377,7 +377,7 @@ def score_rows(found: Scores, network: Network, model: str, *, stations_too: boo
 
 
 def comparison_rows(
-    found: Scores, network: Network, names: Sequence[str], reference: str, *, stations_too: bool
+    found: Scores, network: Network, names: Sequence[str], reference: str, *, options: Options, stations_too: bool
 ) -> pd.DataFrame:
     """Rows of `comparisons.parquet`: ours, the first of `names`, with every other product."""
     frames = []
@@ -386,5 +386,8 @@ def comparison_rows(
     stations = next(iter(found.samples.values())).stations
     for row, compared in found.compared.items():
         keys = {"ours": names[0], "rival": names[row], "reference": reference, "subset": subset}
-        frames += [comparisons.rows(one, network, stations, keys, stations_too=stations_too) for one in compared]
+        frames += [
+            comparisons.rows(one, network, stations, keys, stations_too=stations_too, options=options)
+            for one in compared
+        ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=comparisons.COLUMNS)

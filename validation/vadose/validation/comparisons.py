@@ -34,7 +34,7 @@ from vadose.validation.levels import levelled
 from vadose.validation.means import BOOTSTRAP, MAP_BLOCK_DAYS, Draws, Means, block_days
 from vadose.validation.months import is_months, steps_per_year
 from vadose.validation.network import Network
-from vadose.validation.options import Interval
+from vadose.validation.options import MARGINS, Interval, Options
 from vadose.validation.scores import CORRELATED, RHO, Which, blocks_of, in_threads
 
 Floats = npt.NDArray[np.float64]
@@ -54,9 +54,10 @@ BIAS2 = replace(
     metric("mse_bias"), scale="identity", gradient=lambda m: Gradient(mean_x=2.0 * m.bias, mean_r=-2.0 * m.bias)
 )
 _OWN = {"rho": RHO, "mse_bias": BIAS2}
-# Differences inside these are called equal.
-MARGINS = {"r": 0.01, "rho": 0.01, "ubrmsd": 0.001, "mse": 1e-4, "mse_bias": 1e-4}
 COUNTED = ("better", "worse", "equal", "undecided")
+_PLAIN = Options()
+
+assert {name for name, _ in (*COMPARED, *COMPARED_OF_MONTHS, *COMPARED_AT_STATIONS)} == set(MARGINS)
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def differences(
 
 def rows(
     found: Differences, network: Network, stations: npt.NDArray[np.str_], names: dict[str, str], *,
-    stations_too: bool = True,
+    stations_too: bool = True, options: Options = _PLAIN,
 ) -> pd.DataFrame:  # fmt: skip
     """Rows of one metric: every station, the mean difference over all of them, and over those of every class.
 
@@ -181,24 +182,28 @@ def rows(
         `ours`, `rival`, `reference`, `subset`.
     stations_too
         Whether rows of single stations are wanted.
+    options
+        Margins of equality, and how p-values are adjusted.
     """
-    single = _station_rows(found, stations)
-    whole = [_overall(found, network, "all", "all", 0, np.ones(len(stations), bool), single["outcome"])]
+    single = _station_rows(found, stations, options)
+    everywhere = np.ones(len(stations), bool)
+    whole = [_overall(found, network, "all", "all", 0, everywhere, single["outcome"], options)]
     kinds: dict[str, list[pd.DataFrame]] = {}
     for number, (kind, name, members) in enumerate(network.groups, 1):
         if network.count(members & np.isfinite(found.found.value)) >= FEWEST_CLUSTERS:
-            kinds.setdefault(kind, []).append(_overall(found, network, kind, name, number, members, single["outcome"]))
+            row = _overall(found, network, kind, name, number, members, single["outcome"], options)
+            kinds.setdefault(kind, []).append(row)
     frames = [*([single] if stations_too else []), *whole]
-    frames += [_within_family(pd.concat(classes, ignore_index=True), found.metric) for classes in kinds.values()]
+    families = [pd.concat(classes, ignore_index=True) for classes in kinds.values()]
+    frames += [_within_family(family, found.metric, options) for family in families]
     return pd.concat(frames, ignore_index=True).assign(metric=found.metric.name, signal=found.signal, **names)
 
 
-def _within_family(frame: pd.DataFrame, one: Metric) -> pd.DataFrame:
+def _within_family(frame: pd.DataFrame, one: Metric, options: Options) -> pd.DataFrame:
     """Adjust the p-values of the classes of one kind, and say the outcome again."""
-    p = adjusted(frame["p"].to_numpy(float))
-    words = outcome(
-        frame["difference"], frame["ci_low"], frame["ci_high"], p, MARGINS[one.name], one.better
-    )  # fmt: skip
+    p = adjusted(frame["p"].to_numpy(float), options.adjust)
+    margin = options.margin(one.name)
+    words = outcome(frame["difference"], frame["ci_low"], frame["ci_high"], p, margin, one.better)
     tested = frame["outcome"].ne("not_applicable")
     return frame.assign(p_adjusted=p, outcome=np.where(tested, words, "not_applicable"))
 
@@ -280,12 +285,12 @@ def _mean_draws(drawn: Sequence[_Drawn], raw: Floats, n: Floats) -> Draws:
     return Draws(raw @ apart, raw @ z, raw / np.maximum(n, 1.0) @ psi, raw.sum(axis=1))
 
 
-def _station_rows(compared: Differences, stations: npt.NDArray[np.str_]) -> pd.DataFrame:
+def _station_rows(compared: Differences, stations: npt.NDArray[np.str_], options: Options) -> pd.DataFrame:
     one, found = compared.metric, compared.found
     tested = np.isfinite(found.p)
     value, low, high = (back(one, compared.middle, end) for end in (found.value, found.ci_low, found.ci_high))
-    p_adjusted = adjusted(found.p)
-    verdict = outcome(value, low, high, p_adjusted, MARGINS[one.name], one.better)
+    p_adjusted = adjusted(found.p, options.adjust)
+    verdict = outcome(value, low, high, p_adjusted, options.margin(one.name), one.better)
     frame = pd.DataFrame(
         {
             "stratum_kind": "station", "stratum": stations, "difference": value, "ci_low": low, "ci_high": high,
@@ -300,7 +305,7 @@ def _station_rows(compared: Differences, stations: npt.NDArray[np.str_]) -> pd.D
 
 def _overall(
     found: Differences, network: Network, kind: str, name: str, number: int, members: npt.NDArray[np.bool_],
-    outcomes: pd.Series[str],
+    outcomes: pd.Series[str], options: Options,
 ) -> pd.DataFrame:  # fmt: skip
     """The mean difference over stations, clusters weighing equally, with the larger of two standard errors.
 
@@ -324,7 +329,8 @@ def _overall(
     low, high = (float(back(one, middle, np.asarray(mean + side * half))) for side in (-1.0, 1.0))
     if valid.any() and (apart[valid] == 0).all():
         value, low, high, p, tested = 0.0, 0.0, 0.0, 1.0, True
-    verdict = str(outcome(value, low, high, p, MARGINS[one.name], one.better)) if tested else "not_applicable"
+    margin = options.margin(one.name)
+    verdict = str(outcome(value, low, high, p, margin, one.better)) if tested else "not_applicable"
     counts = outcomes[members].value_counts()
     return pd.DataFrame(
         [{

@@ -16,6 +16,7 @@ from vadose.validation.gates import Hidden
 from vadose.validation.matching import Matched, match, read_cells
 from vadose.validation.months import MONTHLY
 from vadose.validation.network import Network
+from vadose.validation.options import Options
 from vadose.validation.placing import clusters
 from vadose.validation.products import Product, open_product
 from vadose.validation.references import Reference, trimmed
@@ -45,11 +46,11 @@ def hidden_values(
     matched = match(trimmed(references[0], days[0], days[-1]), products, read=read, allow_day_mismatch=True)
     matched = _usable(matched, settings.options.allow_day_mismatch)
     network = Network(clusters(matched.reference, [suite.product]), (), seed=settings.options.seed)
-    row = _ubrmsd(matched, 1, network)
+    row = _ubrmsd(matched, 1, network, settings.options)
     return Hidden(
         stations=int(row["n"]), difference=float(row["difference"]), ci_low=float(row["ci_low"]),
         ci_high=float(row["ci_high"]),
-        against_dct=str(_ubrmsd(matched, 2, network)["outcome"]) if len(products) > 2 else "",
+        against_dct=str(_ubrmsd(matched, 2, network, settings.options)["outcome"]) if len(products) > 2 else "",
     )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def _usable(matched: Matched, allow_day_mismatch: bool) -> Matched:
     return replace(matched, reference=replace(reference, values=values))
 
 
-def _ubrmsd(matched: Matched, other: int, network: Network) -> pd.Series[Any]:
+def _ubrmsd(matched: Matched, other: int, network: Network, options: Options) -> pd.Series[Any]:
     """Ours, the filled values, minus another series, over all stations."""
     values = matched.values.astype(float)
     pair = Pair.of(values[0], values[other], matched.reference.values.astype(float))
@@ -79,4 +80,4 @@ def _ubrmsd(matched: Matched, other: int, network: Network) -> pd.Series[Any]:
     found = next(one for one in compared if (one.metric.name, one.signal) == ("ubrmsd", "raw"))
     stations = matched.reference.table["station_id"].to_numpy(str)
     names = {"ours": FILLED, "rival": matched.names[other], "reference": matched.reference.name, "subset": "common"}
-    return comparisons.rows(found, network, stations, names, stations_too=False).iloc[0]
+    return comparisons.rows(found, network, stations, names, stations_too=False, options=options).iloc[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ KEYS: Mapping[str, str] = {
     "product": "text", "stations": "list", "recipe": "text", "previous": "text", "rivals": "list",
     "references": "list", "cards": "list", "model": "text", "hidden": "text", "allow_day_mismatch": "yes or no",
     "seed": "number", "interval": "text", "scalings": "list", "cross_fit": "yes or no",
-    "anomaly_before_matching": "yes or no", "sensors": "text",
+    "anomaly_before_matching": "yes or no", "margins": "numbers", "adjust": "text", "sensors": "text",
     "strict": "yes or no", "maps": "yes or no", "out": "text",
 }  # fmt: skip
 _SINGULAR = {
@@ -83,6 +83,7 @@ _SINGULAR = {
     "card": "cards",
     "scaling": "scalings",
     "station": "stations",
+    "margin": "margins",
 }
 
 
@@ -110,8 +111,32 @@ def _checked(name: str, value: Any, path: Path) -> Any:
         if isinstance(value, dict):
             return [f"{key}={item}" for key, item in value.items()]
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    if kind == "numbers":
+        return _numbers(name, value, path)
     truth = isinstance(value, bool)
     right = {"text": isinstance(value, str), "number": isinstance(value, int) and not truth, "yes or no": truth}
     if not right[kind]:
         raise UsageError(f"{name}: {value!r} is no {kind}", where=str(path))
     return value
+
+
+def _numbers(name: str, value: Any, path: Path) -> dict[str, float]:
+    """A mapping of names to numbers."""
+    if not isinstance(value, dict):
+        raise UsageError(f"{name}: {value!r} is no mapping of names to numbers", where=str(path))
+    wrong = [key for key, one in value.items() if isinstance(one, bool) or not isinstance(one, int | float)]
+    if wrong:
+        raise UsageError(f"{name}: {wrong[0]}: {value[wrong[0]]!r} is no number", where=str(path))
+    return {str(key): float(one) for key, one in value.items()}
+
+
+def named_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
+    """Numbers by name of `NAME=NUMBER`, as typed."""
+    out: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            out[name] = float(number)
+        except ValueError:
+            raise UsageError(f"{option} {text!r} is not NAME=NUMBER", next=f"write it like {option} r=0.02") from None
+    return out

@@ -120,7 +120,9 @@ def tables_of(
         keys={"reference": reference.name, "split": split},
         versions=dict(zip(names, last.versions, strict=False)), days=last.matched.reference.days,
         label=last.subset_label, scores=rows,
-        comparisons=blocks.comparison_rows(found, network, names, reference.name, stations_too=every),
+        comparisons=blocks.comparison_rows(
+            found, network, names, reference.name, options=options, stations_too=every
+        ),
         stations=stations, curves=pd.concat(curves, ignore_index=True),
         hits=_judged(found), shifts=shifts,
         independent=independent, network=network, matched=only.matched if only else None,
