@@ -42,13 +42,17 @@ _FOLD_DAYS = 365
 
 @dataclass(frozen=True)
 class Case:
-    """Which rows a sample makes: product, subset, split and scaling; `averaged` alone where stations get no rows."""
+    """Which rows a sample makes: product, subset, split and scaling; `averaged` alone where stations get no rows.
+
+    `partner` is the row of the one other product that must have the days, where it is not all of them.
+    """
 
     row: int
     subset: str
     split: str
     scaling: str = "none"
     averaged: bool = False
+    partner: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,9 @@ class Block:
         """The sample of a case."""
         r = self.reference_of(case.split)
         x = self.matched.values[case.row].astype(float)
-        if case.subset != OWN:
+        if case.partner is not None:
+            x = np.where(np.isfinite(self.matched.values[case.partner]), x, np.nan)
+        elif case.subset != OWN:
             x = np.where(self.common, x, np.nan)
         valid = np.isfinite(r).sum(axis=1)
         hit = (np.isfinite(x) & np.isfinite(r)).sum(axis=1)
@@ -216,13 +222,8 @@ class Block:
         if same:
             found.scored[case] = [*found.scored[before], *self._further(sample, case)]
         else:
-            found.scored[case] = list(
-                scores.score(
-                    sample, self._network(case), self._which(case), intervals=self.singles and not case.averaged,
-                    model=self.options.interval,
-                )
-            )  # fmt: skip
-        found.samples[case] = replace(sample, x=np.zeros((0, 0)), r=np.zeros((0, 0)), whole=None)
+            found.scored[case] = self._scored(sample, case)
+        found.samples[case] = _without_series(sample)
         if case.subset == OWN:
             found.matched_days[case] = np.isfinite(sample.x) & np.isfinite(sample.r)
         if case == Case(case.row, COMMON, self.split):
@@ -230,6 +231,16 @@ class Block:
             found.classes[case] = [
                 one for kind in kinds for one in averages.score_classes(sample, self.network, kind)
             ]  # fmt: skip
+
+    def scored(self, case: Case) -> tuple[Sample, list[Scored]]:
+        """Sample and metrics of a case alone."""
+        sample = self.sample(case)
+        return _without_series(sample), self._scored(sample, case)
+
+    def _scored(self, sample: Sample, case: Case) -> list[Scored]:
+        intervals, network = self.singles and not case.averaged, self._network(case)
+        which, model = self._which(case), self.options.interval
+        return list(scores.score(sample, network, which, intervals=intervals, model=model))
 
     def _further(self, sample: Sample, case: Case) -> list[Scored]:
         """Metrics that the common sample has beside those of the own sample."""
@@ -306,6 +317,11 @@ class Block:
         training = self.matched.values[0].astype(float) - np.where(self.fresh, np.nan, self.r)
         centred = without_bias(error, training)
         return [*found, Stated.of(WITHOUT_BIAS, everywhere, centred, sigma, clusters, count, year)]
+
+
+def _without_series(sample: Sample) -> Sample:
+    """The names of a sample's rows, without what they were scored from."""
+    return replace(sample, x=np.zeros((0, 0)), r=np.zeros((0, 0)), whole=None)
 
 
 @dataclass(frozen=True)

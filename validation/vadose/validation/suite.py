@@ -18,6 +18,7 @@ from vadose.validation.collocations import Members, reference_error, station_cla
 from vadose.validation.matching import CellSeries, Matched, match
 from vadose.validation.network import Network
 from vadose.validation.options import Options
+from vadose.validation.pairs import takes_more_than_half, with_pairs
 from vadose.validation.placing import clusters
 from vadose.validation.products import Product
 from vadose.validation.references import Reference, trimmed
@@ -159,6 +160,10 @@ def _evaluated(suite: Suite, reference: Reference | MapReference, read: Reader, 
         found.append(block.score())
         stations.append(station_table(block, whole.labels, rows, whole.suite.product))
     assert block is not None, "a reference has at least one station"
+    if takes_more_than_half(found, block.matched.names, block.split):
+        for number, rows in enumerate(progress.track(parts, f"scoring pairs at {reference.name}", len(parts))):
+            block = block if len(parts) == 1 else whole.block(rows, read, present)
+            found[number] = with_pairs(block, found[number])
     everything = blocks.joined(found)
     table = pd.concat(stations, ignore_index=True)
     network = block.network if whole.thorough else whole.network

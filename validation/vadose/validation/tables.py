@@ -16,6 +16,7 @@ from vadose.validation.calibration import Hits
 from vadose.validation.lags import Shift, shift
 from vadose.validation.matching import Matched
 from vadose.validation.network import Network
+from vadose.validation.pairs import takes_more_than_half
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -187,17 +188,9 @@ def _stated_rows(found: Scores, block: Block) -> pd.DataFrame:
 def _taken(found: Scores, stations: pd.DataFrame, names: Sequence[str], split: str) -> dict[str, Any]:
     """How many days of our product the common sample keeps, and which product takes more than half, if any.
 
-    A rival is compared on the days of the split alone, and takes its share of ours there.
+    A rival is compared on the days of the split alone, and takes its share of ours there. Where one takes more than
+    half, every pair of ours and another product has rows of its own, of the subset `pair NAME`.
     """
     ours, kept = int(stations["funnel_matched"].sum()), int(stations["funnel_common"].sum())
-    taken = {}
-    own = [
-        int(scored[0].estimate.n.sum())
-        for case, scored in found.scored.items()
-        if case.row == 0 and case.split == split and case.subset.startswith(blocks.OWN) and case.scaling == "none"
-    ]
-    for row, compared in found.compared.items():
-        both = int(compared[0].found.n.sum())
-        if own and both < 0.5 * max(own):
-            taken[names[row]] = both
+    taken = takes_more_than_half([found], names, split)
     return {"days_of_ours": ours, "days_common": kept, "takes_more_than_half": taken}
