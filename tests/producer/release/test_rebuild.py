@@ -7,6 +7,7 @@ from vadose.common import InputError, read_json, silent, write_json
 from vadose.producer.granules.reading import read_granule
 from vadose.producer.release import rebuild as rebuilding
 from vadose.producer.release.folder import Folder
+from vadose.producer.release.manifest import environment_lock
 from vadose.producer.release.rebuild import rebuild
 
 
@@ -93,3 +94,14 @@ def test_another_model_and_another_cube_are_named(copied, worlds):
 def test_another_kind_of_hardware_is_another_environment(made, monkeypatch):
     monkeypatch.setattr(rebuilding, "hardware", lambda: "cpu of tomorrow")
     assert "cpu of tomorrow now" in rebuilding.environment_differences(Folder(made[2]))
+
+
+def test_what_a_package_carries_along_is_not_in_the_environment(tmp_path, monkeypatch):
+    before = environment_lock()
+    carried = tmp_path / "setuptools" / "_vendor" / "carried-1.0.dist-info"
+    carried.mkdir(parents=True)
+    (carried / "METADATA").write_text("Metadata-Version: 2.1\nName: carried\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(carried.parent))
+    assert environment_lock() == before
+    assert "numpy==" in before
+    assert "\nvadose==" in before

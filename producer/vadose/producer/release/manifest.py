@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from vadose.common import file_sha256, read_json
@@ -27,8 +29,12 @@ ROLES = {
 
 
 def environment_lock() -> str:
-    """Python and every installed distribution with its version, one a line."""
-    found = {f"{item.name}=={item.version}" for item in importlib.metadata.distributions() if item.name}
+    """Python and every installed distribution with its version, one a line.
+
+    What a package carries along and puts on the path while it is imported, as setuptools does, is not installed.
+    """
+    places = [place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")]
+    found = {f"{item.name}=={item.version}" for item in importlib.metadata.distributions(path=places) if item.name}
     return f"# Python {platform.python_version()}\n" + "".join(f"{line}\n" for line in sorted(found, key=str.lower))
 
 
