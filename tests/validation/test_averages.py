@@ -1,12 +1,13 @@
 """Averages over stations: what each weighs, from a second, simpler path."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from vadose.statistics import metric
-from vadose.validation.averages import average_rows
+from vadose.validation.averages import average_rows, cluster_rows
 from vadose.validation.network import Network
 from vadose.validation.scores import FURTHER, HEADLINE, Sample, score
 
@@ -107,3 +108,35 @@ def test_metrics_of_the_table_all_have_a_pooled_value() -> None:
         if aggregate == "pooled":
             assert np.isfinite(found[name, aggregate]["value"]), name
             assert found[name, aggregate]["metric"] == metric(name).name
+
+
+def test_a_cluster_of_several_stations_has_their_median_and_mean() -> None:
+    given = replace(sample(), coverage=np.linspace(0.1, 0.9, STATIONS))
+    given.x[5] = np.nan
+    numbers = np.array([0, 1, 1, 2, 2, 2, 3, 4, 5, 5, 6, 7])
+    network = Network(numbers, ())
+    one = next(iter(score(given, network, (("ubrmsd", "raw"),), intervals=True)))
+    found = cluster_rows(given, one, network).set_index(["stratum", "aggregate"])
+    assert sorted(set(found.index.get_level_values(0))) == ["1", "2", "5"]
+    for name in ("1", "2", "5"):
+        members = [k for k in range(STATIONS) if str(numbers[k]) == name and k != 5]
+        each = [np.nanstd(given.x[k] - given.r[k]) for k in members]
+        for aggregate, expected in (("median", np.median(each)), ("mean", np.mean(each))):
+            row = found.loc[(name, aggregate)]
+            assert row["value"] == pytest.approx(expected, rel=1e-9)
+            assert (row["n"], row["status"], row["stratum_kind"]) == (len(each), "few_stations", "cluster")
+            assert row["coverage"] == pytest.approx(given.coverage[members].mean())
+            assert np.isnan(row["ci_low"])
+
+
+def test_a_cluster_without_days_says_so_and_lone_stations_and_cells_form_none() -> None:
+    given = sample()
+    given.x[:2] = np.nan
+    network = Network(np.maximum(np.arange(STATIONS) - 1, 0), ())
+    one = next(iter(score(given, network, (("r", "raw"),), intervals=True)))
+    found = cluster_rows(given, one, network)
+    assert found["stratum"].tolist() == ["0", "0"]
+    assert found["status"].tolist() == ["no_overlap"] * 2
+    assert found["n"].tolist() == [0, 0]
+    assert not Network(np.arange(STATIONS), ()).crowded.any()
+    assert not Network(np.zeros(STATIONS, int), (), equal_stations=True).crowded.any()

@@ -117,6 +117,23 @@ def test_medians_are_those_of_the_stations(scores: pd.DataFrame) -> None:
     assert overall["n"] == len(stations)
 
 
+def test_stations_of_one_cell_are_averaged_apart(small: Path, tmp_path: Path, make: Any) -> None:
+    lat, lon = np.array([40.13, 40.15, 41.13, 42.10, 42.12]), np.array([-100.1, -100.12, -99.1, -98.1, -98.12])
+    make["stations"](tmp_path / "s.nc", make["truth"](800, 5).T, lat, lon)
+    run_validation(Settings(product=("ours", str(small / "ours")), stations=(tmp_path / "s.nc",)), tmp_path / "out")
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    numbers = pd.read_parquet(tmp_path / "out" / "stations.parquet").set_index("station_id")["cluster"]
+    found = scores[scores["stratum_kind"].eq("cluster") & scores["aggregate"].eq("mean")]
+    assert set(zip(found["metric"], found["signal"], strict=True)) == set(HEADLINE)
+    key = ["product", "subset", "metric", "signal"]
+    single = scores[scores["stratum_kind"].eq("station")].set_index([*key, "stratum"])["value"]
+    for members in (("net/s0", "net/s1"), ("net/s3", "net/s4")):
+        rows = found[found["stratum"].eq(str(numbers[members[0]]))].set_index(key)["value"]
+        one, two = (single.xs(name, level="stratum").loc[rows.index] for name in members)
+        np.testing.assert_allclose(rows, (one + two) / 2, rtol=1e-12)
+    assert found["stratum"].nunique() == 2
+
+
 def test_the_common_sample_is_the_same_for_all_products(scores: pd.DataFrame) -> None:
     rows = scores[scores["subset"].eq("common") & scores["stratum_kind"].eq("station") & scores["metric"].eq("bias")]
     assert (rows.groupby(["reference", "split", "stratum"])["n"].nunique() == 1).all()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from vadose.statistics import Metric, Moments, evaluate, mean_z, metric, weighted_mean
 from vadose.statistics.aggregates import FEWEST_CLUSTERS, Average, Spread, spread
@@ -42,6 +43,25 @@ def average_rows(sample: Sample, scored: Scored, network: Network, *, everywhere
         empty = _nothing(scored.estimate.status[members])
         out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, scored.means.model, empty)
     return out
+
+
+def cluster_rows(sample: Sample, scored: Scored, network: Network) -> pd.DataFrame:
+    """Median and mean over the stations of every cluster that has several.
+
+    `stratum` is the number of the cluster in `stations.parquet`. One cluster says nothing about other places, so these
+    averages have no interval: `few_stations`.
+    """
+    crowded = network.crowded
+    value, numbers = scored.estimate.value[crowded], network.clusters[crowded]
+    coverage = np.where(np.isfinite(value), sample.coverage[crowded], np.nan)
+    by = pd.DataFrame({"value": value, "coverage": coverage}).groupby(numbers)
+    found = by.mean().assign(n=by["value"].count())
+    status = scored.estimate.status[crowded]
+    found["status"] = ["few_stations" if n else _nothing(status[numbers == number]) for number, n in found["n"].items()]
+    key = key_of(sample, scored.metric, scored.signal, "cluster", found.index.astype(str))
+    found = found.assign(ci_low=np.nan, ci_high=np.nan, ci_method="", ci_scope="", n_eff=np.nan, **key)
+    middle = found.assign(value=by["value"].median(), aggregate="median")
+    return pd.concat([middle, found.assign(aggregate="mean")], ignore_index=True)
 
 
 def _together(scored: Scored, value: Floats, network: Network, timed: tuple[float, float]) -> list[tuple[str, Spread]]:

@@ -383,6 +383,9 @@ def score_rows(found: Scores, network: Network, model: str, *, stations_too: boo
         sample = found.samples[case]
         if stations_too and not case.averaged:
             frames += [scores.station_rows(sample, one, model) for one in scored]
+        if stations_too and not case.averaged and network.crowded.any():
+            headline = [one for one in scored if (one.metric.name, one.signal) in HEADLINE]
+            frames += [averages.cluster_rows(sample, one, network) for one in headline]
         average = functools.partial(averages.average_rows, network=network, everywhere=case.averaged)
         jobs += [functools.partial(average, sample, one) for one in scored]
         classes = found.classes.get(case, [])

@@ -42,6 +42,11 @@ class Network:
     seed: int = 0
     _draws: dict[bytes, Floats] = field(default_factory=dict, repr=False)
 
+    @property
+    def crowded(self) -> Booleans:
+        """Stations that share their cluster with another, (station,); cells of a map never count."""
+        return np.asarray(np.bincount(self.clusters)[self.clusters] > 1) & (not self.equal_stations)
+
     def raw(self, valid: Booleans) -> Floats:
         """Weights before they are made to sum to 1: 1, or 1 over the valid members of the cluster; 0 where not valid.
 
