@@ -117,6 +117,18 @@ def test_medians_are_those_of_the_stations(scores: pd.DataFrame) -> None:
     assert overall["n"] == len(stations)
 
 
+def test_rows_of_the_reference_class_are_those_of_all_its_stations(scores: pd.DataFrame) -> None:
+    rows = scores[scores["reference"].eq("stations") & scores["signal"].eq("raw") & scores["split"].eq("P1")]
+    key = ["product", "subset", "metric", "aggregate"]
+    found = rows[rows["stratum_kind"].eq("reference_class")].set_index(key).sort_index()
+    overall = rows[rows["stratum_kind"].eq("all")].set_index(key).loc[found.index]
+    assert set(found["stratum"]) == {"point"}
+    assert set(found.index.get_level_values("product")) == {"ours", "rival", "climatology"}
+    for name in ("value", "ci_low", "ci_high", "n"):
+        np.testing.assert_allclose(found[name], overall[name], rtol=1e-12)
+    assert not scores["stratum_kind"][scores["reference"].eq("map")].eq("reference_class").any()
+
+
 def test_stations_of_one_cell_are_averaged_apart(small: Path, tmp_path: Path, make: Any) -> None:
     lat, lon = np.array([40.13, 40.15, 41.13, 42.10, 42.12]), np.array([-100.1, -100.12, -99.1, -98.1, -98.12])
     make["stations"](tmp_path / "s.nc", make["truth"](800, 5).T, lat, lon)

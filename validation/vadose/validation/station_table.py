@@ -24,7 +24,10 @@ _SOIL_LIMITS = (0.2, 0.4)
 
 
 def station_groups(reference: Reference | MapReference) -> list[tuple[str, str, Booleans]]:
-    """Classes of stations: network, land cover, climate and its main class, soil, depth, flag dialect."""
+    """Classes of stations: network, land cover, climate and its main class, soil, depth, flag dialect.
+
+    A reference holds one reference class; it is named all the same, so that runs can be read together by class.
+    """
     table = reference.table
     kinds: dict[str, npt.NDArray[np.str_]] = {name: table[name].to_numpy(str) for name in ("land_cover", "climate")}
     if reference.kind == "stations":
@@ -36,7 +39,7 @@ def station_groups(reference: Reference | MapReference) -> list[tuple[str, str, 
     out = []
     for kind, words in kinds.items():
         known = sorted({word for word in words.tolist() if word not in (UNKNOWN, "", "nan")})
-        if len(known) > 1 or kind not in ("network", "depth", "reference_class"):
+        if len(known) > 1 or kind not in ("network", "depth"):
             out += [(kind, word, np.asarray(words == word)) for word in known]
     return out
 
