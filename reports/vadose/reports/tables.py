@@ -204,7 +204,7 @@ def sentence(run: Run, reference: str, split: str, subset: str, aggregate: str) 
         mask_words(run),
         "each product on its own grid, by the cell that holds the series",
         "scaling none",
-        SUBSET_WORDS.get(subset, f"sample {subset}" if subset else ""),
+        _subset_words(subset),
         SPLIT_WORDS.get(split, f"split {split}, independent of training" if split else ""),
         f"{AGGREGATE_WORDS.get(aggregate, aggregate)} over the series",
         "95 % intervals in brackets",
@@ -212,6 +212,13 @@ def sentence(run: Run, reference: str, split: str, subset: str, aggregate: str) 
     return (
         "; ".join(part for part in parts if part) + ". Errors are product minus reference: a positive bias is too wet."
     )
+
+
+def _subset_words(subset: str) -> str:
+    if subset.startswith("pair "):
+        rival = subset.removeprefix("pair ")
+        return f"sample of the pair: days on which the reference, our product and {rival} have a value"
+    return SUBSET_WORDS.get(subset, f"sample {subset}" if subset else "")
 
 
 def scoreboard(run: Run, reference: str, split: str, subset: str, aggregate: str = "") -> Table:
