@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from unittest import mock
 
 from vadose.common import VadoseError, silent
 from vadose.common.software import Software
@@ -48,8 +49,8 @@ def run_stage(stage: str, workspace: Path) -> int:
         from vadose.producer.release import complete as completing
 
         # Packages may be installed while a trial runs.
-        completing.environment_lock = lambda: "# the environment of a trial\n"
-        completing.complete(recipe, version, tools.write_run(workspace / "runs" / "1.0.0", version), silent)
+        with mock.patch.object(completing, "environment_lock", return_value="# the environment of a trial\n"):
+            completing.complete(recipe, version, tools.write_run(workspace / "runs" / "1.0.0", version), silent)
         return 0
     if stage == "publish":
         return run(["release", "publish", str(version), "--to", str(workspace / "mirror"), "--workspace",

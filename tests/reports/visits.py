@@ -50,6 +50,12 @@ def over(colour: list[int], ground: list[int]) -> list[int]:
     return [round(share * c + (1 - share) * g) for c, g in zip(colour[:3], ground[:3], strict=True)]
 
 
+STILL = (
+    "document.getAnimations().every((one) => "
+    "one.playState === 'finished' || one.effect.getComputedTiming().iterations === Infinity)"
+)
+
+
 @dataclass
 class Visit:
     """A page in the browser and everything that went wrong in it."""
@@ -82,6 +88,9 @@ class Visit:
         """What axe finds on the page as it stands: rule, first element and why."""
         # From the top: the fixed head of the page would else lie over some button.
         self.page.evaluate("window.scrollTo(0, 0)")
+        # The tabs in the head of the page fade in again, one after the other.
+        self.page.wait_for_timeout(100)
+        self.until(STILL)
         self.page.evaluate(AXE.read_text(encoding="utf-8"))
         return self.page.evaluate(
             "(rules) => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then((found) => "

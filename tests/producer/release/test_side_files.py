@@ -146,7 +146,7 @@ def test_a_series_has_the_values_of_the_granules(made, tmp_path, form, capsys):
     assert run([*words, "--format", form, "--out", str(out), "--quiet"]) == 0
     if form == "netcdf":
         with xr.open_dataset(out) as series:
-            found = series.sm.values[:, 0]
+            found = series.sm.values[0]
     else:
         found = (pd.read_csv(out) if form == "csv" else pd.read_parquet(out)).sm.to_numpy()
     assert found.size == 3
