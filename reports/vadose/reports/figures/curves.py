@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from vadose.reports.figures.series import IN_SITU
-from vadose.reports.figures.spec import CIVIDIS, DASHES, PALETTE, SYMBOLS, Figure, layout, specification
+from vadose.reports.figures.spec import CIVIDIS, DASHES, DAY_AXIS, PALETTE, SYMBOLS, Figure, layout, specification
 from vadose.reports.formats import VOLUME, count
 from vadose.reports.text import plot_text
 
@@ -198,7 +198,7 @@ def coverage_figure(name: str, days: list[str], share: list[float | None]) -> Fi
     figure = go.Figure(
         line,
         layout(
-            xaxis={"title": {"text": "day (UTC)"}, "type": "date"},
+            xaxis=DAY_AXIS,
             yaxis={"title": {"text": "cells with a value (%)"}, "range": [0, 102]},
         ),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from vadose.reports.figures.curves import MONTHS
-from vadose.reports.figures.spec import CIVIDIS, PALETTE, Figure, layout, specification
+from vadose.reports.figures.spec import CIVIDIS, DAY_AXIS, PALETTE, Figure, layout, specification
 from vadose.reports.formats import VOLUME, count
 
 # First days of every second month: twelve names would overlap on a phone.
@@ -56,7 +56,7 @@ def hovmoller_figure(
         colorbar=_share_bar(), hoverongaps=False, hovertemplate="%{x}, %{y:.2f}° N: %{z:.1f} %<extra></extra>",
     )  # fmt: skip
     shown = layout(
-        xaxis={"title": {"text": "day (UTC)"}, "type": "date", "showgrid": False},
+        xaxis={**DAY_AXIS, "showgrid": False},
         yaxis={"title": {"text": "latitude (° N)"}, "showgrid": False},
     )
     caption = (
@@ -106,7 +106,7 @@ def spread_of_days_figure(name: str, frame: pd.DataFrame) -> Figure:
         ),
     ]
     shown = layout(
-        xaxis={"title": {"text": "day (UTC)"}, "type": "date"},
+        xaxis=DAY_AXIS,
         yaxis={"title": {"text": f"soil moisture ({VOLUME})"}, "rangemode": "tozero"},
     )
     caption = (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from vadose.reports.figures.spec import DASHES, PALETTE, SYMBOLS, Figure, layout, specification
+from vadose.reports.figures.spec import DASHES, DAY_AXIS, PALETTE, SYMBOLS, Figure, layout, specification
 from vadose.reports.formats import VOLUME, count, display, sentence_start
 from vadose.reports.text import plot_text
 
@@ -63,7 +63,7 @@ def date_figure(name: str, rows: pd.DataFrame, ours: str, reference: str, metric
     figure = go.Figure(
         traces,
         layout(
-            xaxis={"title": {"text": "day (UTC)"}, "type": "date"},
+            xaxis=DAY_AXIS,
             yaxis={"title": {"text": f"{how.label}{unit}"}, "automargin": True},
             showlegend=True,
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from vadose.reports.figures.spec import DASHES, PALETTE, layout, specification
+from vadose.reports.figures.spec import DASHES, DAY_AXIS, PALETTE, layout, specification
 from vadose.reports.formats import VOLUME
 from vadose.reports.text import plot_text
 
@@ -38,7 +38,7 @@ def series_skeleton(columns: Sequence[str], ours: str) -> dict[str, Any]:
     figure = go.Figure(
         traces,
         layout(
-            xaxis={"title": {"text": "day (UTC)"}, "anchor": "y2", "type": "date"},
+            xaxis={**DAY_AXIS, "anchor": "y2"},
             yaxis={"title": {"text": f"soil moisture ({VOLUME})"}, "domain": [0.36, 1.0]},
             yaxis2={"title": {"text": f"difference<br>({VOLUME})"}, "domain": [0.0, 0.27], "zeroline": True},
             hovermode="x unified",

@@ -70,6 +70,10 @@ def plain(value: Any) -> Any:
     return value
 
 
+# The title keeps its distance from labels of two lines, which a short record has.
+DAY_AXIS: dict[str, Any] = {"title": {"text": "day (UTC)", "standoff": 8}, "type": "date", "automargin": True}
+
+
 def layout(**given: Any) -> dict[str, Any]:
     """Margins and font size of all figures, with what one figure needs."""
     base = {
