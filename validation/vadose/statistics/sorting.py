@@ -48,27 +48,4 @@ def positions(values: Any) -> Any:
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def ascending(values: Any) -> Any:
     """Values, (n,), in ascending order, as a new array. NaN is not allowed."""
-    n = values.size
-    out, spare = np.empty(n, values.dtype), np.empty(n, values.dtype)
-    for start in range(0, n, _RUN):
-        for k in range(start, min(start + _RUN, n)):
-            value, at = values[k], k
-            while at > start and out[at - 1] > value:
-                out[at] = out[at - 1]
-                at -= 1
-            out[at] = value
-    width = _RUN
-    while width < n:
-        for start in range(0, n, 2 * width):
-            middle, stop = min(start + width, n), min(start + 2 * width, n)
-            i, j = start, middle
-            for k in range(start, stop):
-                if i < middle and (j >= stop or out[i] <= out[j]):
-                    spare[k] = out[i]
-                    i += 1
-                else:
-                    spare[k] = out[j]
-                    j += 1
-        out, spare = spare, out
-        width *= 2
-    return out
+    return values[positions(values)]
