@@ -85,9 +85,10 @@ def test_five_data_sets_give_all_independent_triplets_and_their_spread() -> None
     assert (spread.lowest <= spread.median).all()
 
 
-def test_dependent_errors_keep_the_value_and_are_marked() -> None:
-    series = world(cells=3)
-    marked, plain = (collocate(series, dependent=pairs) for pairs in ([(0, 1)], []))
+@pytest.mark.parametrize("intervals", [True, False])
+def test_dependent_errors_keep_the_value_and_are_marked(intervals: bool) -> None:
+    series = np.moveaxis(world(cells=3), 1, 0)
+    marked, plain = (triple(*series, dependent=pairs, intervals=intervals) for pairs in ([(0, 1)], []))
     assert {STATUS[code] for code in marked.status.ravel()} == {"dependent_errors"}
     np.testing.assert_array_equal(marked.error_std, plain.error_std)
 
@@ -228,3 +229,12 @@ def test_the_squared_bias_of_a_budget_has_the_ends_of_the_squared_interval_of_th
     ends = np.sort([bias.ci_low**2, bias.ci_high**2], axis=0)
     np.testing.assert_allclose(budget.bias2_low, np.where(inside, 0.0, ends[0]), rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose(budget.bias2_high, ends[1], rtol=1e-6)
+
+
+def test_a_named_error_covariance_needs_both_of_its_members() -> None:
+    series = world(cells=2, days=1500, members=4, rho=0.6)
+    # The mean of the three others has less variance than the signal that they give it.
+    series[1, 0] = series[1, 1:].mean(axis=0)
+    found = collocate(series, named=[(0, 1)], intervals=False)
+    assert [STATUS[code] for code in found.status[1, :2]] == ["negative_error_variance", "ok"]
+    assert list(np.isfinite(found.error_covariance[:, 0])) == [True, False]

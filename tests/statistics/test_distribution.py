@@ -65,3 +65,10 @@ def test_kinds_are_counted() -> None:
     r[1, 150:] = np.nan
     r[2, 30:] = np.nan
     assert fit_maps(x, r).counts() == {"none": 1, "mean_std": 1, "cdf": 2}
+
+
+def test_maps_without_a_distribution_keep_the_two_knots_of_a_line() -> None:
+    x, r = pair(150)
+    maps = fit_maps(x, r)
+    assert maps.counts()["mean_std"] == 4
+    assert maps.x.shape == maps.r.shape == (4, 2)

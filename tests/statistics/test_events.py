@@ -186,3 +186,22 @@ def test_a_contingency_table_counts_every_valid_day() -> None:
     says, is_so = np.array([1, 1, 1, 0, 0, 1, 0, 0, 0, 1]), np.array([1, 1, 1, 1, 1, 0, 0, 0, 0, 1])
     table = contingency(says, is_so, np.arange(10) < 9)
     assert (table.hits, table.misses, table.false_alarms, table.negatives) == (3, 2, 1, 3)
+
+
+def test_the_last_day_of_a_drydown_counts() -> None:
+    reference = storms(8.0, days=60)
+    product = reference + np.random.default_rng(5).normal(0.0, 0.01, 60)
+    first, last = drydowns(reference)[0]
+    days = np.arange(first, last + 1)
+    times = drydown_times(product, reference)
+    assert times[0, 0] == decay_time(days, product[days])[0]
+    assert times[0, 0] != decay_time(days[:-1], product[days[:-1]])[0]
+
+
+def test_a_series_that_forgets_nothing_within_half_a_year_has_no_memory_ratio() -> None:
+    slow = np.linspace(0.1, 0.4, 3000)[None]
+    quick = np.random.default_rng(6).standard_normal((1, 3000))
+    found = memory_ratio(slow, quick)
+    assert STATUS[found.status[0]] == "not_applicable"
+    assert np.isnan([found.product[0], found.ratio[0], found.ci_low[0]]).all()
+    assert 0.0 < found.reference[0] < 1.0

@@ -136,3 +136,11 @@ def test_far_pairs_are_counted_in_blocks_of_twenty_lags_around_their_middle() ->
         assert middle == pytest.approx(inside.mean())
         expected = sum((mask[0, lag:] & mask[0, :-lag]).sum() for lag in inside)
         assert gaps.far_pairs[0, block] == expected
+
+
+def test_a_half_wave_over_ten_years_has_the_fewest_independent_days() -> None:
+    # Its products at lag 1, over the pairs that exist, exceed its variance.
+    psi = np.sin(np.pi * np.linspace(-1.0, 1.0, 3650))[None]
+    gaps = Gaps.of(np.ones(psi.shape, bool))
+    assert MODELS["ar2"](psi, gaps).n_eff == 3.0
+    assert MODELS["lag1"](psi, gaps).n_eff == 3.0

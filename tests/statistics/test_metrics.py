@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vadose.statistics import METRICS, Moments, Pairing, evaluate, metric, moments, ranks
+from vadose.statistics.differences import on_scale
 
 
 def pair(seed: int = 0, n: int = 300, gaps: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -120,3 +121,9 @@ def test_a_constant_series_has_no_correlation_but_a_bias() -> None:
 def test_an_unknown_metric_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="ubRMSE.*ubrmsd"):
         metric("ubRMSE")
+
+
+@pytest.mark.parametrize("name", ["rmse", "ubrmsd", "std_ratio"])
+def test_nothing_has_no_logarithm_to_be_compared_on(name: str) -> None:
+    found = on_scale(metric(name), [0.0, -1.0, 2.0])
+    np.testing.assert_array_equal(found, [np.nan, np.nan, np.log(2.0)])

@@ -97,4 +97,5 @@ def _efolding(products: Floats, pairs: Floats) -> Floats:
     high, low = rho[rows, np.maximum(lag - 1, 0)], np.maximum(rho[rows, lag], 1e-3)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = (np.log(high) + 1.0) / (np.log(high) - np.log(low))
-    return np.where(below.any(axis=1) & (lag > 0), lag - 1 + share, np.nan)
+    # The autocorrelation begins at 1, so that lag 0 stands for no fall at all.
+    return np.where(lag > 0, lag - 1 + share, np.nan)
