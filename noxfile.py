@@ -26,9 +26,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests: `nox -s tests [-- PYTEST ARGUMENTS]`."""
+    """All tests in two processes: `nox -s tests [-- PYTEST ARGUMENTS]`; `-n 0` runs them in one."""
     install(session, "all", "test")
-    session.run("pytest", "-q", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+    pytest = ("pytest", "-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "--benchmark-disable")
+    session.run(*pytest, *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session

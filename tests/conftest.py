@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-DATA = Path(os.environ.get("VADOSE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+HERE = Path(__file__).parent
+# Folders whose tests share a workspace or a site that takes long to make.
+TOGETHER = ("end_to_end", "reports")
+DATA = Path(os.environ.get("VADOSE_DATA", HERE.parents[1] / "shared" / "data"))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give all tests of a file, or of a folder that shares much, to one process of `pytest -n`."""
+    parts = item.path.relative_to(HERE).parts
+    item.add_marker(pytest.mark.xdist_group(parts[0] if parts[0] in TOGETHER else "/".join(parts)))
 
 
 @pytest.fixture(scope="session")
