@@ -14,6 +14,7 @@ from vadose.reports.data import Run
 from vadose.reports.faults import Trial
 from vadose.reports.formats import VOLUME, count, display, metric_label, number, score_text, sentence_start
 from vadose.reports.pages import Page, Renderer
+from vadose.reports.reliability import reliability_table
 from vadose.reports.tables import SUBSET_WORDS, Cell, Head, Line, Table, finite, records, score_cell, scoreboard
 from vadose.reports.text import slugs
 from vadose.reports.versions import Version
@@ -56,6 +57,7 @@ def skill_page(skill: Skill, renderer: Renderer) -> Page:
         "benchmark": _benchmark(skill.about.get("benchmark")),
         "figures": [renderer.place(figure, "skill") for figure in _memory(skill)],
         "densities": [renderer.place(one, "skill") for split in DRAWN for one in _best_densities(skill, split)],
+        "reliability": [table for split in DRAWN if (table := reliability_table(frame, split)) is not None],
         "costs": _costs(skill.costs),
     }
     return Page("skill.md", "Skill", "skill.md.jinja", values)

@@ -192,6 +192,20 @@ def test_calibrated_intervals_cover_what_raw_ones_do_not() -> None:
     assert calibrated.width() > raw.width()
 
 
+def test_no_value_calibrates_an_interval_of_its_block_and_all_other_groups_do() -> None:
+    generator = np.random.default_rng(2)
+    shape, codes, block = (60, 50), np.zeros(60, np.int64), np.arange(60) // 2
+    error, ones = generator.normal(size=shape), np.ones(shape)
+    group = np.random.default_rng(412).permutation(30)[block] % 5
+    before = intervals(error, np.zeros(shape), ones, block, codes, calibrated=True).factor.reshape(shape)
+    for number in range(5):
+        mine = group == number
+        worse = np.where(mine[:, None], 10.0 * error, error)
+        after = intervals(worse, np.zeros(shape), ones, block, codes, calibrated=True).factor.reshape(shape)
+        np.testing.assert_array_equal(after[mine], before[mine])
+        assert (after[~mine] > before[~mine]).all()
+
+
 @pytest.mark.parametrize(("shared", "wider"), [("nothing", 1.0), ("blocks", 7.0), ("days", 5.0)])
 def test_interval_of_a_coverage_knows_what_blocks_and_days_share(shared: str, wider: float) -> None:
     generator = np.random.default_rng(1)

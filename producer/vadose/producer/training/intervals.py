@@ -51,8 +51,8 @@ def intervals(predicted: Doubles, observed: Doubles, deviation: Doubles, block: 
               *, calibrated: bool) -> Intervals:  # fmt: skip
     """Intervals of all values, arrays (cell, time), `block` and `codes` (cell,).
 
-    With `calibrated`, blocks are dealt to five groups; the factors of each group come from the next group, so that no
-    value calibrates its own interval.
+    With `calibrated`, blocks are dealt to five groups; the factors of each group come from the four others, so that no
+    value calibrates its own interval or that of another value of its block.
     """
     valid = np.isfinite(predicted) & np.isfinite(observed) & (np.nan_to_num(deviation) > 0)
     cell, day = np.nonzero(valid)
@@ -63,7 +63,8 @@ def intervals(predicted: Doubles, observed: Doubles, deviation: Doubles, block: 
         group = np.random.default_rng(412).permutation(int(block.max()) + 1)[block] % FOLDS
         piece = block[cell] * 10_000 + day // BLOCK_DAYS
         for number in range(FOLDS):
-            mine, other = group[cell] == number, group[cell] == (number + 1) % FOLDS
+            mine = group[cell] == number
+            other = ~mine
             if mine.any() and other.any():
                 found = calibrate(score[other], piece[other], codes[cell][other], "class")
                 known = np.array([found.classes.get(int(code), found.overall) for code in codes[cell][mine]])

@@ -38,6 +38,8 @@ SUBSETS = ("all_cells", "without_near_constant_cells")
 ANOMALY = "anomaly_35d"
 ENSEMBLE = "ensemble"
 SEED = 412
+# With fewer blocks the interval of a coverage says nothing about other places.
+FEWEST_CLUSTERS = 10
 
 KEYS = ["product", "version", "method", "fold", "seed", "reference", "stratum_kind", "stratum", "subset", "split",
         "signal", "scaling", "aggregate", "metric"]  # fmt: skip
@@ -220,7 +222,7 @@ def _interval_rows(truth: Truth, subset: str, chosen: Mask, series: Series) -> I
         found = intervals(predicted, observed, deviation, block, cover, calibrated=calibrated)
         everywhere = _coverage_row(subset, found.coverage())
         status = "ok" if found.score.size else "no_data"
-        width = _row(subset, "pooled", "interval_width_90", found.width(), n=found.score.size, status=status)
+        width = _row(subset, "pooled", "interval_width", found.width(), n=found.score.size, status=status)
         yield from ({**row, "scaling": scaling} for row in (everywhere, width))
         for code in np.unique(found.codes) if calibrated else ():
             row = _coverage_row(subset, found.coverage(found.codes == code))
@@ -229,10 +231,10 @@ def _interval_rows(truth: Truth, subset: str, chosen: Mask, series: Series) -> I
 
 def _coverage_row(subset: str, found: Share) -> dict[str, Any]:
     """Coverage of 90 % intervals with its own interval, which holds what days and blocks share."""
-    known = np.isfinite(found.value)
-    row = _row(subset, "pooled", "interval_coverage_90", found.value, low=found.ci_low, high=found.ci_high, n=found.n,
-               status="ok" if known else "no_data", method="tail_model", scope="time_space")  # fmt: skip
-    return {**row, "n_eff": found.n_eff if known else float("nan")}
+    status = "no_data" if not found.n else "few_stations" if found.clusters < FEWEST_CLUSTERS else "ok"
+    row = _row(subset, "pooled", "coverage_90", found.value, low=found.ci_low, high=found.ci_high, n=found.n,
+               status=status, method="tail_model", scope="time_space")  # fmt: skip
+    return {**row, "n_eff": found.n_eff if found.n else float("nan")}
 
 
 def _row(
