@@ -28,7 +28,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests in two processes: `nox -s tests [-- PYTEST ARGUMENTS]`; `-n 0` runs them in one."""
     install(session, "all", "test")
-    pytest = ("pytest", "-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "--benchmark-disable")
+    pytest = ("pytest", "-q", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--benchmark-disable")
     session.run(*pytest, *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
 
 

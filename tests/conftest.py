@@ -2,19 +2,26 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
 # Folders whose tests share a workspace or a site that takes long to make.
 TOGETHER = ("end_to_end", "reports")
-DATA = Path(os.environ.get("VADOSE_DATA", HERE.parents[1] / "shared" / "data"))
+DATA = Path(os.environ.get("VADOSE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give all tests of a file, or of a folder that shares much, to one process of `pytest -n`."""
-    parts = item.path.relative_to(HERE).parts
-    item.add_marker(pytest.mark.xdist_group(parts[0] if parts[0] in TOGETHER else "/".join(parts)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one process of `pytest -n` run all tests of a file, or of a folder that shares much."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if file.startswith(f"tests/{folder}/")), file)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
