@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -10,6 +11,7 @@ import traceback
 
 import click
 
+from vadose.cli.supervisor import is_possible, supervised
 from vadose.common.errors import VadoseError
 
 # In the order of the data.
@@ -60,8 +62,24 @@ def program() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the program and exit with its code."""
-    sys.exit(run(arguments))
+    """Run the program and exit with its code; without arguments given, in a process of its own that may crash."""
+    if arguments is not None or not is_possible():
+        sys.exit(run(arguments))
+    code = supervised(_run_command_line, _report_crash)
+    # This process only waited: nothing is left to put away but what it printed, and that takes milliseconds.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _run_command_line() -> int:
+    if "--debug" in sys.argv:
+        faulthandler.enable()
+    return run()
+
+
+def _report_crash(error: VadoseError) -> int:
+    return report_error(error, as_json="--json" in sys.argv, command="".join(sys.argv[1:2]))
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vadose.common.errors import InputError
+from vadose.common.reading import reading
 
 OPENING_SECONDS = 25.0
 
@@ -17,6 +18,8 @@ OPENING_SECONDS = 25.0
 def opening(path: Path, seconds: float = OPENING_SECONDS) -> Iterator[None]:
     """Open a file inside the block; if that takes longer, the program ends with exit 3 and a message that names it.
 
+    A crash inside the block names it too, as in `reading`.
+
     No exception reaches a C library that loops in a damaged file, so the process ends as by a kill: what was under way
     stays under its temporary name. The library has to release Python's lock while it opens a file, as netCDF4 does.
     """
@@ -24,7 +27,8 @@ def opening(path: Path, seconds: float = OPENING_SECONDS) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with reading(path):
+            yield
     finally:
         timer.cancel()
 

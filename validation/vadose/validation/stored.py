@@ -12,6 +12,9 @@ import netCDF4
 import numpy as np
 import zarr
 
+from vadose.common.deadline import opening
+from vadose.common.reading import reading
+
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -42,18 +45,24 @@ def is_zarr(path: Path) -> bool:
 @contextlib.contextmanager
 def open_stored(path: Path) -> Iterator[Stored]:
     """Open a file or a Zarr store; a broken one raises `OSError`."""
-    if path.is_dir():
-        yield _Zarr(zarr.open_group(str(path), mode="r"))
-        return
-    with path.open("rb") as file:
-        is_hdf5 = file.read(8) == _HDF5
-    if is_hdf5:
-        with h5py.File(path, "r") as file5:
-            yield _Hdf5(file5)
-    else:
-        with netCDF4.Dataset(path) as dataset:
-            dataset.set_auto_maskandscale(False)
-            yield _Classic(dataset)
+    with reading(path):
+        if path.is_dir():
+            yield _Zarr(zarr.open_group(str(path), mode="r"))
+            return
+        with path.open("rb") as file:
+            is_hdf5 = file.read(8) == _HDF5
+        if is_hdf5:
+            with h5py.File(path, "r") as file5:
+                yield _Hdf5(file5)
+        else:
+            with _opened(path) as dataset:
+                dataset.set_auto_maskandscale(False)
+                yield _Classic(dataset)
+
+
+def _opened(path: Path) -> netCDF4.Dataset:
+    with opening(path):
+        return netCDF4.Dataset(path)
 
 
 def plain(value: Any, default: Any = None) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError
+from vadose.common.reading import reading
 
 # The attributes that may differ between granules of a release.
 CLOSED_LIST = frozenset(
@@ -109,11 +110,12 @@ def read_granule(path: Path, *, values: bool = True, image: bytes | None = None)
         The file's bytes, where they are in memory already.
     """
     try:
-        file = h5py.h5f.open(str(path).encode(), READ_ONLY) if image is None else h5py.h5f.open_file_image(image)
-        try:
-            return _read(path, file, values)
-        finally:
-            file.close()
+        with reading(path):
+            file = h5py.h5f.open(str(path).encode(), READ_ONLY) if image is None else h5py.h5f.open_file_image(image)
+            try:
+                return _read(path, file, values)
+            finally:
+                file.close()
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(
             f"not a readable granule: {error}",

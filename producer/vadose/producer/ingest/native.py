@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from vadose.common import InputError, file_sha256
 from vadose.common.deadline import opening
+from vadose.common.reading import reading
 from vadose.producer.cube import CubeWriter
 from vadose.producer.ingest.base import Origin
 from vadose.producer.ingest.card import CardVariable
@@ -70,7 +71,7 @@ def readable(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def open_netcdf(path: Path) -> Iterator[netCDF4.Dataset]:
     """A NetCDF file of any format; masking and scaling are left to the reader's own rules."""
-    with readable(path), _opened(path) as dataset:
+    with readable(path), reading(path), _opened(path) as dataset:
         dataset.set_auto_maskandscale(True)
         yield dataset
 
@@ -83,7 +84,7 @@ def _opened(path: Path) -> netCDF4.Dataset:
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """An HDF5 file."""
-    with readable(path), h5py.File(path, "r") as file:
+    with readable(path), reading(path), h5py.File(path, "r") as file:
         yield file
 
 

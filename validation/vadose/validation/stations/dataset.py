@@ -13,6 +13,7 @@ import xarray as xr
 
 from vadose.common import UNREADABLE, InputError, whole_file
 from vadose.common.deadline import opening
+from vadose.common.reading import reading
 from vadose.validation.stations.foreign import EPOCH, SOIL_MOISTURE, canonical
 from vadose.validation.stations.identity import class_of, distinct, keys, station_id
 from vadose.validation.stations.selection import station_weights
@@ -232,7 +233,7 @@ def open_stations(path: Path) -> xr.Dataset:
     try:
         with opening(path):
             opened = xr.open_dataset(path, decode_times=False, mask_and_scale=True, engine="netcdf4")
-        with opened:
+        with reading(path), opened:
             dataset = opened.load()
     except FileNotFoundError as error:
         raise InputError(
@@ -254,7 +255,7 @@ def open_stations(path: Path) -> xr.Dataset:
 def reader_notes(path: Path) -> dict[str, Any]:
     """What the readers of a station dataset could not read, ignored or left out; empty for other files."""
     try:
-        with xr.open_dataset(path, decode_times=False, engine="netcdf4") as opened:
+        with reading(path), xr.open_dataset(path, decode_times=False, engine="netcdf4") as opened:
             text = str(opened.attrs.get("reader_notes", "{}"))
     except UNREADABLE:
         return {}
