@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,12 @@ SIGNIFICANCE = 0.05
 # Cells are worked on in blocks that fit into a processor's cache.
 _BLOCK = 64
 _DECIBELS = 10.0 / np.log(10.0)
+_NAN = np.float64(np.nan).tobytes()
+# As `kernels.triple_values` reads them, from no fault to the first that is looked for.
+_TRIPLE_CODES = np.array(
+    [CODE[word] for word in ("ok", "r2_out_of_range", "negative_error_variance", "weak_correlation",
+                             "negative_covariance", "constant_series", "few_samples")], np.int8,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,9 @@ def triple(
     model: Model = "tail_model", level: float = 0.95,
 ) -> Collocation:  # fmt: skip
     """Collocate three data sets, each (..., time); see `collocate`. Without intervals it is fast enough for maps."""
-    sets = np.broadcast_arrays(*(np.asarray(one) for one in (x, y, z)))
+    sets: Sequence[npt.NDArray[np.generic]] = [np.asarray(one) for one in (x, y, z)]
+    if len({one.shape for one in sets}) > 1:
+        sets = np.broadcast_arrays(*sets)
     if not intervals:
         return _triple_values(sets, bool(ordered_pairs(dependent, 3)))
     return collocate(np.stack(sets, axis=-2), dependent=dependent, model=model, level=level)
@@ -198,24 +207,28 @@ def _triple_values(sets: Sequence[npt.NDArray[np.generic]], flagged: bool) -> Co
     """Three data sets without intervals, compiled: what `collocate` gives, for maps."""
     precision = np.float32 if all(one.dtype == np.float32 for one in sets) else np.float64
     shape, days = sets[0].shape[:-1], sets[0].shape[-1]
-    n, mean, C = kernels.triple_means(*(one.astype(precision, copy=False).reshape(-1, days) for one in sets))
-    words = ("ok", "r2_out_of_range", "negative_error_variance", "weak_correlation", "negative_covariance",
-             "constant_series", "few_samples")  # fmt: skip
-    codes = np.array([CODE[word] for word in words], np.int8)
-    unchecked, checked, status = kernels.triple_values(n, mean, C, FEWEST_DAYS, WEAKEST_CORRELATION, codes)
+    rows = (np.ascontiguousarray(one, precision).reshape(-1, days) for one in sets)
+    sums = kernels.triple_sums(*rows)
+    unchecked, checked, residual, status, C = kernels.triple_values(
+        sums, FEWEST_DAYS, WEAKEST_CORRELATION, _TRIPLE_CODES
+    )
     if flagged:
         status = np.where(status == CODE["ok"], CODE["dependent_errors"], status).astype(np.int8)
-    signal, error, r2 = unchecked.reshape(3, *shape, 3)
-    std, signal_std, r2_checked, ratio, beta = checked.reshape(5, *shape, 3)
-    snr = _DECIBELS * np.log(ratio)
-    nothing = np.broadcast_to(np.nan, (*shape, 3))
-    none = np.broadcast_to(np.nan, (*shape, 0))
+
+    def members(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values.T.reshape(*shape, 3)
+
+    std, signal_std, r2, snr, beta = checked
+    # One NaN that is read everywhere.
+    nothing = np.ndarray((*shape, 3), np.float64, _NAN, strides=(0,) * (len(shape) + 1))
+    none = np.empty((*shape, 0))
     return Collocation(
-        n=n.reshape(shape), n_eff=nothing, status=status.reshape(*shape, 3), error_std=std, error_std_low=nothing,
-        error_std_high=nothing, r2=r2_checked, r2_low=nothing, r2_high=nothing, snr=snr, snr_low=nothing,
-        snr_high=nothing, beta=beta, signal_std=signal_std, error_covariance=none, error_covariance_low=none,
-        error_covariance_high=none, residual=np.where(np.isfinite(beta[..., 0]), 0.0, np.nan),
-        error_variance_unchecked=error, r2_unchecked=r2, signal_variance_unchecked=signal,
+        n=sums[0].reshape(shape), n_eff=nothing, status=members(status), error_std=members(std), error_std_low=nothing,
+        error_std_high=nothing, r2=members(r2), r2_low=nothing, r2_high=nothing, snr=members(snr), snr_low=nothing,
+        snr_high=nothing, beta=members(beta), signal_std=members(signal_std), error_covariance=none,
+        error_covariance_low=none, error_covariance_high=none, residual=residual.reshape(shape),
+        error_variance_unchecked=members(unchecked[1]), r2_unchecked=members(unchecked[2]),
+        signal_variance_unchecked=members(unchecked[0]),
         covariance=C.reshape(*shape, 3, 3),
     )  # fmt: skip
 

@@ -223,119 +223,122 @@ def quadratic_influence(series: Any, mean: Any, covariance: Any, gradient: Any) 
     return psi
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
-def triple_means(x: Any, y: Any, z: Any) -> Any:
-    """As `joint_means` of three data sets, each (cells, time): count, means (cells, 3), covariances (cells, 3, 3).
+@numba.njit(inline="always", fastmath=_FAST)  # type: ignore[untyped-decorator]
+def _triple_means(a: Any, b: Any, c: Any) -> Any:
+    """As `joint_means` of three series (time,): count, three means, and covariances of aa, bb, cc, ab, ac and bc.
 
     Runs of days are summed in the precision of the data, the runs in double: single precision errs by 1e-6.
     """
+    days = a.size
+    zero, one = a.dtype.type(0), a.dtype.type(1)
+    first = 0
+    while first < days - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first]) and np.isfinite(c[first])):
+        first += 1
+    shift_a, shift_b, shift_c = a[first], b[first], c[first]
+    n, sa, sb, sc = 0.0, 0.0, 0.0, 0.0
+    saa, sbb, scc, sab, sac, sbc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for start in range(0, days, _RUN):
+        u, v, w = a[start : start + _RUN], b[start : start + _RUN], c[start : start + _RUN]
+        m, ra, rb, rc = zero, zero, zero, zero
+        raa, rbb, rcc, rab, rac, rbc = zero, zero, zero, zero, zero, zero
+        for t in range(u.size):
+            ok = abs(u[t] + v[t] + w[t]) < np.inf
+            da = u[t] - shift_a if ok else zero
+            db = v[t] - shift_b if ok else zero
+            dc = w[t] - shift_c if ok else zero
+            m += one if ok else zero
+            ra += da
+            rb += db
+            rc += dc
+            raa += da * da
+            rbb += db * db
+            rcc += dc * dc
+            rab += da * db
+            rac += da * dc
+            rbc += db * dc
+        n += m
+        sa += ra
+        sb += rb
+        sc += rc
+        saa += raa
+        sbb += rbb
+        scc += rcc
+        sab += rab
+        sac += rac
+        sbc += rbc
+    ma, mb, mc = (sa / n, sb / n, sc / n) if n > 0.0 else (np.nan, np.nan, np.nan)
+    per_day = 1.0 / n if n > 0.0 else np.nan
+    return (
+        n, shift_a + ma, shift_b + mb, shift_c + mc, saa * per_day - ma * ma, sbb * per_day - mb * mb,
+        scc * per_day - mc * mc, sab * per_day - ma * mb, sac * per_day - ma * mc, sbc * per_day - mb * mc,
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def triple_sums(x: Any, y: Any, z: Any) -> Any:
+    """Common days, three means and covariances of xx, yy, zz, xy, xz and yz of series (cells, time), (10, cells)."""
     cells, days = x.shape
-    count = np.zeros(cells)
-    mean = np.full((cells, 3), np.nan)
-    covariance = np.full((cells, 3, 3), np.nan)
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+    out = np.full((10, cells), np.nan)
+    out[0] = 0.0
     if days == 0:
-        return count, mean, covariance
+        return out
     for s in range(cells):
-        a, b, c = x[s], y[s], z[s]
-        first = 0
-        while first < days - 1 and not (np.isfinite(a[first]) and np.isfinite(b[first]) and np.isfinite(c[first])):
-            first += 1
-        shift_a, shift_b, shift_c = a[first], b[first], c[first]
-        n, sa, sb, sc = 0.0, 0.0, 0.0, 0.0
-        saa, sbb, scc, sab, sac, sbc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for start in range(0, days, _RUN):
-            u, v, w = a[start : start + _RUN], b[start : start + _RUN], c[start : start + _RUN]
-            m, ra, rb, rc = zero, zero, zero, zero
-            raa, rbb, rcc, rab, rac, rbc = zero, zero, zero, zero, zero, zero
-            for t in range(u.size):
-                ok = abs(u[t] + v[t] + w[t]) < np.inf
-                da = u[t] - shift_a if ok else zero
-                db = v[t] - shift_b if ok else zero
-                dc = w[t] - shift_c if ok else zero
-                m += one if ok else zero
-                ra += da
-                rb += db
-                rc += dc
-                raa += da * da
-                rbb += db * db
-                rcc += dc * dc
-                rab += da * db
-                rac += da * dc
-                rbc += db * dc
-            n += m
-            sa += ra
-            sb += rb
-            sc += rc
-            saa += raa
-            sbb += rbb
-            scc += rcc
-            sab += rab
-            sac += rac
-            sbc += rbc
-        count[s] = n
-        if n > 0:
-            ma, mb, mc = sa / n, sb / n, sc / n
-            mean[s, 0], mean[s, 1], mean[s, 2] = shift_a + ma, shift_b + mb, shift_c + mc
-            covariance[s, 0, 0] = saa / n - ma * ma
-            covariance[s, 1, 1] = sbb / n - mb * mb
-            covariance[s, 2, 2] = scc / n - mc * mc
-            covariance[s, 0, 1] = covariance[s, 1, 0] = sab / n - ma * mb
-            covariance[s, 0, 2] = covariance[s, 2, 0] = sac / n - ma * mc
-            covariance[s, 1, 2] = covariance[s, 2, 1] = sbc / n - mb * mc
-    return count, mean, covariance
+        n, ma, mb, mc, aa, bb, cc, ab, ac, bc = _triple_means(x[s], y[s], z[s])
+        out[0, s], out[1, s], out[2, s], out[3, s] = n, ma, mb, mc
+        out[4, s], out[5, s], out[6, s], out[7, s], out[8, s], out[9, s] = aa, bb, cc, ab, ac, bc
+    return out
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def triple_values(count: Any, mean: Any, covariance: Any, minimum: float, weakest: float, codes: Any) -> Any:
-    """Solution of three data sets from `triple_means`, without tests of significance.
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def triple_values(sums: Any, minimum: float, weakest: float, codes: Any) -> Any:
+    """Solution of three data sets from `triple_sums`, without tests of significance.
 
     `codes` are those of ok, r2_out_of_range, negative_error_variance, weak_correlation, negative_covariance,
-    constant_series and few_samples. Gives signal variance, error variance and R2 unchecked, (3, cells, 3); checked
-    the standard deviation of error and signal, R2, signal over error variance and gain, (5, cells, 3); and codes.
+    constant_series and few_samples. Gives signal variance, error variance and R2 unchecked, (3, 3, cells); checked the
+    standard deviation of error and signal, R2, signal-to-noise ratio in dB and gain, (5, 3, cells); the residual,
+    (cells,); codes, (3, cells); and covariances, (cells, 3, 3).
     """
-    cells = count.size
-    unchecked = np.empty((3, cells, 3))
-    checked = np.full((5, cells, 3), np.nan)
-    status = np.empty((cells, 3), np.int8)
+    cells, decibels = sums.shape[1], 10.0 / np.log(10.0)
+    unchecked, checked = np.empty((3, 3, cells)), np.full((5, 3, cells), np.nan)
+    residual, status, covariance = np.full(cells, np.nan), np.empty((3, cells), np.int8), np.empty((cells, 3, 3))
     for s in range(cells):
-        C = covariance[s]
-        pairs = (C[0, 1], C[0, 2], C[1, 2])
+        own, pairs = (sums[4, s], sums[5, s], sums[6, s]), (sums[7, s], sums[8, s], sums[9, s])
         negative, weak, constant = False, False, False
-        for k in range(3):
-            negative |= not pairs[k] > 0.0
-            constant |= C[k, k] <= 1e-14 * max(mean[s, k] ** 2, 1e-6)
         for i, j, pair in ((0, 1, pairs[0]), (0, 2, pairs[1]), (1, 2, pairs[2])):
-            scale = C[i, i] * C[j, j]
-            weak |= not (scale > 0.0 and pair >= weakest * np.sqrt(scale))
-        any_value = False
+            covariance[s, i, j] = covariance[s, j, i] = pair
+            negative |= not pair > 0.0
+            weak |= not (own[i] * own[j] > 0.0 and pair >= weakest * np.sqrt(own[i] * own[j]))
         for k in range(3):
-            one, two, far = pairs[(0, 0, 1)[k]], pairs[(1, 2, 2)[k]], pairs[(2, 1, 0)[k]]
-            signal = one * two / far if far != 0.0 else np.nan
-            error = C[k, k] - signal
-            r2 = signal / C[k, k] if C[k, k] > 0.0 else np.nan
-            code = codes[0]
-            if count[s] < minimum:
-                code = codes[6]
-            elif constant:
-                code = codes[5]
-            elif negative:
-                code = codes[4]
-            elif weak:
-                code = codes[3]
-            elif not error > 0.0:
+            covariance[s, k, k] = own[k]
+            constant |= own[k] <= 1e-14 * max(sums[1 + k, s] ** 2, 1e-6)
+        fault = codes[0]
+        if sums[0, s] < minimum:
+            fault = codes[6]
+        elif constant:
+            fault = codes[5]
+        elif negative:
+            fault = codes[4]
+        elif weak:
+            fault = codes[3]
+        for k in range(3):
+            near, other, far = pairs[(0, 0, 1)[k]], pairs[(1, 2, 2)[k]], pairs[(2, 1, 0)[k]]
+            signal = near * other / far if far != 0.0 else np.nan
+            error = own[k] - signal
+            r2 = signal / own[k] if own[k] > 0.0 else np.nan
+            code = fault
+            if fault == codes[0] and not error > 0.0:
                 code = codes[2]
-            elif not (r2 > 0.0 and r2 < 1.0):
+            elif fault == codes[0] and not (r2 > 0.0 and r2 < 1.0):
                 code = codes[1]
-            status[s, k] = code
-            unchecked[0, s, k], unchecked[1, s, k], unchecked[2, s, k] = signal, error, r2
+            status[k, s] = code
+            unchecked[0, k, s], unchecked[1, k, s], unchecked[2, k, s] = signal, error, r2
             if code == codes[0]:
-                any_value = True
-                checked[0, s, k], checked[1, s, k], checked[2, s, k] = np.sqrt(error), np.sqrt(signal), r2
-                checked[3, s, k] = signal / error
-        if any_value:
-            checked[4, s, 0], checked[4, s, 1], checked[4, s, 2] = 1.0, pairs[1] / pairs[2], pairs[0] / pairs[2]
-    return unchecked, checked, status
+                residual[s] = 0.0
+                checked[0, k, s], checked[1, k, s], checked[2, k, s] = np.sqrt(error), np.sqrt(signal), r2
+                checked[3, k, s] = decibels * np.log(signal / error)
+        if residual[s] == 0.0:
+            checked[4, 0, s], checked[4, 1, s], checked[4, 2, s] = 1.0, pairs[1] / pairs[2], pairs[0] / pairs[2]
+    return unchecked, checked, residual, status, covariance
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
