@@ -140,3 +140,17 @@ def test_a_cluster_without_days_says_so_and_lone_stations_and_cells_form_none() 
     assert found["n"].tolist() == [0, 0]
     assert not Network(np.arange(STATIONS), ()).crowded.any()
     assert not Network(np.zeros(STATIONS, int), (), equal_stations=True).crowded.any()
+
+
+@pytest.mark.parametrize(("days", "level", "word"), [(900, 0.2, "constant_series"), (20, None, "few_samples")])
+def test_an_average_without_a_value_says_what_most_stations_say(days: int, level: float | None, word: str) -> None:
+    given = sample()
+    given.x[:2] = np.nan
+    given.x[:, days:] = np.nan
+    if level is not None:
+        given.x[2:] = level
+    assert rows(given)["r", "median"]["status"] == word
+    told = replace(given, status=np.array(["anticorrelated"] * 9 + [""] * 3))
+    assert rows(told)["r", "mean"]["status"] == "anticorrelated"
+    given.x[:] = np.nan
+    assert rows(given)["r", "median"]["status"] == "no_overlap"

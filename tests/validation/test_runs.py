@@ -14,6 +14,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 from vadose.cli.main import program
+from vadose.cli.validate import _printed, _rows
 from vadose.common import UsageError
 from vadose.validation.comparisons import COLUMNS as COMPARED_COLUMNS
 from vadose.validation.opening import open_all
@@ -382,7 +383,7 @@ def test_rivals_that_are_constant_or_nearly_empty_change_nothing_for_ours(
     shape = (800, lat.size, lon.size)
     single = np.full(shape, np.nan)
     single[400] = 0.2
-    rivals = {"flat": np.full(shape, 0.25), "single": single, "below": np.full(shape, -0.01)}
+    rivals = {"flat": np.full(shape, 0.25), "single": single, "below": np.full(shape, -0.01), "void": single * np.nan}
     paths = tuple((name, str(make["file"](tmp_path / f"{name}.nc", one, lat, lon))) for name, one in rivals.items())
     given = Settings(product=("ours", str(small / "ours")), stations=(small / "stations.nc",), rivals=paths)
     run_validation(given, tmp_path / "out")
@@ -394,6 +395,16 @@ def test_rivals_that_are_constant_or_nearly_empty_change_nothing_for_ours(
     assert words["ours"] == ["ok"]
     notes = json.loads((tmp_path / "out" / "run.json").read_text())["references"]["stations"]["common_sample"]
     assert "single" in notes["takes_more_than_half"]
+    void = scores[scores["product"].eq("void")]
+    assert sorted(zip(void["metric"], void["signal"], strict=True)) == sorted(HEADLINE)
+    assert set(void["status"]) == {"no_overlap"}
+    middle = scores[scores["aggregate"].eq("median") & scores["stratum_kind"].eq("all") & scores["subset"].eq("own")]
+    words = middle[middle["metric"].eq("r") & middle["signal"].eq("raw")].set_index("product")["status"]
+    assert (words["flat"], words["single"], words["ours"]) == ("constant_series", "few_samples", "ok")
+    seasons = scores[scores["stratum_kind"].eq("season") & scores["metric"].eq("r") & scores["subset"].eq("common")]
+    assert set(seasons["status"]) == {"few_samples"}
+    printed = _printed(tmp_path / "out", _rows(tmp_path / "out", "ours"), {"gates": [], "passed": True})
+    assert "void: no day in common" in printed.splitlines()
 
 
 def test_match_ups_say_where_and_in_what_every_day_counts(run: Path, scores: pd.DataFrame) -> None:

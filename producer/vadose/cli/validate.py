@@ -171,7 +171,8 @@ def _printed(out: Path, rows: pd.DataFrame, judged: dict[str, Any]) -> str:
         )
         for product, mine in at.groupby("product", sort=False):
             lines.append(_line(str(product), mine))
-        lines.append("")
+        absent = run["references"][reference].get("products_without_common_days", [])
+        lines += [*(f"{name}: no day in common" for name in absent), ""]
     lines += [f"headline reference: {run['headline']}", "gates"]
     for gate in judged["gates"]:
         if gate["level"] == "not_listed":

@@ -82,7 +82,7 @@ def test_the_scores_of_the_other_stations_do_not_change(both: tuple[pd.DataFrame
     one, two = (table[table["stratum_kind"] == "station"] for table in both)
     one = one[one["stratum"].str.startswith("net/")].reset_index(drop=True)
     two = two[two["stratum"].str.startswith("net/")].reset_index(drop=True)
-    pd.testing.assert_frame_equal(one, two)
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
 def test_values_that_cannot_be_are_counted_and_left_out(small: Path, tmp_path: Path) -> None:
@@ -127,5 +127,5 @@ def test_a_corrupted_station_file_is_in_the_funnel_and_nowhere_else(small: Path,
     assert [name.split("_")[2] for name in lost] == ["BAD"]
     assert "file_unreadable" not in described["good"]["station_files"]["good.nc"]
     assert described["bad"]["funnel"] == described["good"]["funnel"]
-    pd.testing.assert_frame_equal(tables["bad"], tables["good"])
+    pd.testing.assert_frame_equal(tables["bad"], tables["good"], check_exact=True)
     assert {name for name in names if tables["bad"]["stratum"].str.contains(name).any()} == set(names[:3])

@@ -15,10 +15,9 @@ from vadose.statistics import Metric, Moments, evaluate, mean_z, metric, weighte
 from vadose.statistics.aggregates import FEWEST_CLUSTERS, Average, Spread, spread
 from vadose.statistics.differences import on_scale
 from vadose.statistics.intervals import MINIMUM_DAYS, limits
-from vadose.statistics.status import CODE
 from vadose.validation.means import BOOTSTRAP, Means
 from vadose.validation.network import Network
-from vadose.validation.scores import CORRELATED, Row, Sample, Scored, key_of
+from vadose.validation.scores import CORRELATED, Row, Sample, Scored, key_of, station_words
 from vadose.validation.strata import DayStrata, class_influence, class_moments, class_present
 
 Floats = npt.NDArray[np.float64]
@@ -26,6 +25,8 @@ Booleans = npt.NDArray[np.bool_]
 
 AVERAGES_SHOWN: tuple[Average, ...] = ("median", "mean")
 METHOD = "cluster_bootstrap"
+# What a station may say that is no reason for an average without a value.
+_NO_REASON = ("ok", "short", "few_effective", "no_overlap")
 # Pooled sums are taken about this level, so that they keep their digits.
 _LEVEL = 0.25
 
@@ -36,11 +37,12 @@ def average_rows(sample: Sample, scored: Scored, network: Network, *, everywhere
     if not everywhere:
         groups += network.groups
     out: list[Row] = []
+    said = station_words(sample, scored)
     for row, (kind, name, members) in enumerate(groups):
         value = np.where(members, scored.estimate.value, np.nan)
         timed = _time_error(scored.metric, scored.means, row)
         found = [*_averages(scored.metric, value, network, timed), *_together(scored, value, network, timed)]
-        empty = _nothing(scored.estimate.status[members])
+        empty = _nothing(said[members])
         out += _rows(sample, scored.metric, scored.signal, network, kind, name, value, found, scored.means.model, empty)
     return out
 
@@ -56,8 +58,8 @@ def cluster_rows(sample: Sample, scored: Scored, network: Network) -> pd.DataFra
     coverage = np.where(np.isfinite(value), sample.coverage[crowded], np.nan)
     by = pd.DataFrame({"value": value, "coverage": coverage}).groupby(numbers)
     found = by.mean().assign(n=by["value"].count())
-    status = scored.estimate.status[crowded]
-    found["status"] = ["few_stations" if n else _nothing(status[numbers == number]) for number, n in found["n"].items()]
+    said = station_words(sample, scored)[crowded]
+    found["status"] = ["few_stations" if n else _nothing(said[numbers == number]) for number, n in found["n"].items()]
     key = key_of(sample, scored.metric, scored.signal, "cluster", found.index.astype(str))
     found = found.assign(ci_low=np.nan, ci_high=np.nan, ci_method="", ci_scope="", n_eff=np.nan, **key)
     middle = found.assign(value=by["value"].median(), aggregate="median")
@@ -137,9 +139,17 @@ def _of_sums(one: Metric, sums: Floats) -> Floats:
     return evaluate(one, Moments(n, dx + _LEVEL, dr + _LEVEL, xx - dx**2, rr - dr**2, xr - dx * dr, apart))
 
 
-def _nothing(status: npt.NDArray[np.int8]) -> str:
-    """Why an average has no value: too few years, or no such signal, where that is what the stations with days say."""
-    return next((word for word in ("few_years", "not_applicable") if (status == CODE[word]).any()), "no_overlap")
+def _nothing(said: npt.NDArray[np.object_]) -> str:
+    """Why an average has no value, from the words of its stations.
+
+    Too few years or no such signal, if any station says so; else what most stations with days say; `no_overlap`
+    without one.
+    """
+    for word in ("few_years", "not_applicable"):
+        if (said == word).any():
+            return word
+    reasons, counts = np.unique(said[~np.isin(said, _NO_REASON)].astype(str), return_counts=True)
+    return str(reasons[counts.argmax()]) if reasons.size else "no_overlap"
 
 
 def _averages(one: Metric, value: Floats, network: Network, timed: tuple[float, float]) -> list[tuple[str, Spread]]:
@@ -162,7 +172,7 @@ def _time_error(one: Metric, means: Means, number: int) -> tuple[float, float]:
 
 def _rows(
     sample: Sample, one: Metric, signal: str, network: Network, kind: str, name: str, value: Floats,
-    found: Sequence[tuple[str, Spread]], model: str, empty: str = "no_overlap",
+    found: Sequence[tuple[str, Spread]], model: str, empty: str,
 ) -> list[Row]:  # fmt: skip
     head: Row = {
         **key_of(sample, one, signal, kind, name), "value": np.nan, "ci_low": np.nan, "ci_high": np.nan,
@@ -186,12 +196,16 @@ def _rows(
 
 @dataclass(frozen=True)
 class ClassScored:
-    """One metric of a sample in every class of one kind of day stratum; `value` is (station, class)."""
+    """One metric of a sample in every class of one kind of day stratum.
+
+    `value` is (station, class); `enough` says in which classes a station has the days for a value, (class,).
+    """
 
     metric: Metric
     strata: DayStrata
     value: Floats
     means: Means
+    enough: Booleans
 
 
 def score_classes(sample: Sample, network: Network, strata: DayStrata) -> list[ClassScored]:
@@ -222,12 +236,9 @@ def _of_classes(
             gradients.append(one.gradient(m).parts())
     weights = [one / np.maximum(m.n, 1.0) for one in raw]
     influence = class_influence(sample.x, sample.r, strata, m, gradients, weights)
-    return {
-        one.name: ClassScored(
-            one, strata, values[k], Means(influence[k], raw[k].sum(axis=0), present, year=sample.year)
-        )
-        for k, one in enumerate(metrics)
-    }
+    enough = np.asarray((m.n >= MINIMUM_DAYS).any(axis=0))
+    means = [Means(influence[k], raw[k].sum(axis=0), present, year=sample.year) for k in range(len(metrics))]
+    return {one.name: ClassScored(one, strata, values[k], means[k], enough) for k, one in enumerate(metrics)}
 
 
 def joined_classes(parts: Sequence[ClassScored]) -> ClassScored:
@@ -235,7 +246,8 @@ def joined_classes(parts: Sequence[ClassScored]) -> ClassScored:
     if len(parts) == 1:
         return parts[0]
     means = functools.reduce(operator.add, [part.means for part in parts])
-    return replace(parts[0], value=np.concatenate([part.value for part in parts]), means=means)
+    enough = np.logical_or.reduce([part.enough for part in parts])
+    return replace(parts[0], value=np.concatenate([part.value for part in parts]), means=means, enough=enough)
 
 
 def class_rows(sample: Sample, scored: ClassScored, network: Network) -> list[Row]:
@@ -246,5 +258,6 @@ def class_rows(sample: Sample, scored: ClassScored, network: Network) -> list[Ro
             value = scored.value[:, number]
             found = _averages(scored.metric, value, network, _time_error(scored.metric, scored.means, number))
             model, kind = scored.means.model, scored.strata.kind
-            out += _rows(sample, scored.metric, "raw", network, kind, name, value, found, model)
+            empty = "constant_series" if scored.enough[number] else "few_samples"
+            out += _rows(sample, scored.metric, "raw", network, kind, name, value, found, model, empty)
     return out

@@ -302,14 +302,20 @@ def _bare(m: Moments, value: Floats) -> Estimate:
     return Estimate(value, nothing, nothing, m.n, nothing, np.zeros(value.shape, np.int8))
 
 
-def station_rows(sample: Sample, scored: Scored, model: str = "tail_model") -> pd.DataFrame:
-    """One row for each station."""
+def station_words(sample: Sample, scored: Scored) -> npt.NDArray[np.object_]:
+    """Status of each station in words, (station,)."""
     found = scored.estimate
     status = words(found.status).astype(object)
     status[(found.n == 0) & ~np.isin(found.status, WITHOUT_DAYS)] = "no_overlap"
     if sample.status is not None:
         said = sample.status != ""
         status[said] = sample.status[said]
+    return status
+
+
+def station_rows(sample: Sample, scored: Scored, model: str = "tail_model") -> pd.DataFrame:
+    """One row for each station."""
+    found, status = scored.estimate, station_words(sample, scored)
     shown = np.isfinite(found.ci_low)
     values = {name: getattr(found, name) for name in ("value", "ci_low", "ci_high", "n", "n_eff")}
     key = key_of(sample, scored.metric, scored.signal, "station", sample.stations)

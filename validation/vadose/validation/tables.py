@@ -17,6 +17,7 @@ from vadose.validation.lags import Shift, shift
 from vadose.validation.matching import Matched
 from vadose.validation.network import Network
 from vadose.validation.pairs import takes_more_than_half
+from vadose.validation.scores import HEADLINE
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -110,6 +111,7 @@ def tables_of(
         curves.append(calibration.curves(found.stated[0], reference.name, names[0]))
         rows = pd.concat([rows, _stated_rows(found, last)], ignore_index=True)
     absent = [name for row, name in enumerate(names) if row not in last.present]
+    rows = pd.concat([rows, _absent_rows(absent, last)], ignore_index=True)
     notes = {
         "stations": len(stations), "matched": int((stations["cell_row"] >= 0).sum()),
         "day_mismatch": int(stations["day_mismatch"].sum()), "products_without_common_days": absent,
@@ -160,6 +162,20 @@ def _shift_rows(shifts: Mapping[str, Shift], found: Scores, block: Block) -> pd.
             status=one.status, ci_method="jackknife" if np.isfinite(one.ci_low) else "",
             ci_scope="time_space" if np.isfinite(one.ci_low) else "", scaling="none",
         ))  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _absent_rows(absent: Sequence[str], block: Block) -> pd.DataFrame:
+    """A row with the status `no_overlap` for every headline metric of a product without a day in common."""
+    versions = dict(zip(block.matched.names, block.versions, strict=True))
+    subset, place = blocks.OWN + block.subset_label, block.matched.reference.name
+    rows = []
+    for name in absent:
+        keys = {"product": name, "version": versions[name], "reference": place, "subset": subset, "split": block.split}
+        rows += [
+            over_all(keys, aggregate="median", metric=metric, signal=signal, value=np.nan, status="no_overlap")
+            for metric, signal in HEADLINE
+        ]
     return pd.DataFrame(rows)
 
 
