@@ -3,9 +3,20 @@
 import importlib.metadata
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from vadose.statistics import Pairing, anomaly_35d, evaluate, kendall, metric, moments, spearman, triple
+from vadose.statistics import (
+    Pairing,
+    anomaly_35d,
+    anomaly_climatology,
+    evaluate,
+    kendall,
+    metric,
+    moments,
+    spearman,
+    triple,
+)
 
 pm = pytest.importorskip("pytesmo.metrics")
 
@@ -144,3 +155,85 @@ def test_defect_their_bootstrap_has_no_seed_and_no_blocks() -> None:
     x, r = slow + 0.1 * rng.standard_normal((2, 400))
     widths = [np.ptp(pm.with_bootstrapped_ci(pm.bias, x, r, nsamples=200)[1:]) for _ in range(2)]
     assert widths[0] != widths[1]
+
+
+DAYS = pd.date_range("2015-01-01", periods=300)
+
+
+def test_their_framework_agrees_in_single_precision_but_for_the_sign_of_the_bias() -> None:
+    calculators = pytest.importorskip("pytesmo.validation_framework.metric_calculators")
+    names = {"bias": "BIAS", "rmse": "RMSD", "ubrmsd": "urmsd", "mse": "mse", "mse_bias": "mse_bias",
+             "mse_variance": "mse_var", "mse_correlation": "mse_corr", "r": "R"}  # fmt: skip
+    calculator = calculators.PairwiseIntercomparisonMetrics(calc_kendall=False, analytical_cis=False)
+    x, r = (one.astype(np.float32) for one in random_pairs("random", count=5))
+    for s in range(5):
+        book = calculator.calc_metrics(pd.DataFrame({"ref": r[s], "k1": x[s]}, DAYS), (0, 0.0, 0.0))
+        assert spearman(x[s : s + 1], r[s : s + 1]).value == pytest.approx(book["rho"], abs=1e-6)
+        for ours, their in names.items():
+            found = evaluate(metric(ours), moments(x[s : s + 1], r[s : s + 1]))
+            assert found == pytest.approx(-book[their] if ours == "bias" else book[their], abs=1e-6), ours
+
+
+def test_the_climatology_equals_that_of_pytesmo_a_window_away_from_the_leap_day() -> None:
+    anomaly = pytest.importorskip("pytesmo.time_series.anomaly")
+    days = pd.date_range("2013-01-01", "2018-12-31")
+    values = np.random.default_rng(8).random(days.size)
+    # Ours counts the leap day as the day before, theirs gives it a place of its own.
+    values[(days.month == 2) & (days.day == 29)] = np.nan
+    book = anomaly.calc_climatology(pd.Series(values, days), moving_avg_orig=1, moving_avg_clim=31, fillna=False)
+    found, _ = anomaly_climatology(values, days.values.astype("datetime64[D]"))
+    normal = days.year == 2017
+    far = np.abs(np.arange(365) - 59) > 16
+    np.testing.assert_allclose((values - found)[normal][far], np.delete(book.to_numpy(), 59)[far], rtol=1e-12)
+
+
+class Reader:
+    """One series of their framework at one place."""
+
+    def __init__(self, values: np.ndarray):
+        self.grid = pytest.importorskip("pygeogrids.grids").BasicGrid([0.0], [0.0])
+        self.values = values
+
+    def read(self, *_: object) -> pd.DataFrame:
+        return pd.DataFrame({"sm": self.values}, DAYS)
+
+
+def validation(masked: np.ndarray | None = None, fails: bool = False) -> dict[object, dict[str, np.ndarray]]:
+    """What their framework finds at the place; `fails` raises a planted error."""
+    framework, matching, calculators = (
+        pytest.importorskip(f"pytesmo.validation_framework.{name}")
+        for name in ("validation", "temporal_matchers", "metric_calculators")
+    )
+
+    def planted(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    calculator = calculators.PairwiseIntercomparisonMetrics(calc_kendall=False)
+    x, r = random_pairs("random", count=1)
+    return framework.Validation(
+        {"r": {"class": Reader(r[0]), "columns": ["sm"]}, "x": {"class": Reader(x[0]), "columns": ["sm"]}}, "r",
+        metrics_calculators={(2, 2): planted if fails else calculator.calc_metrics},
+        temporal_matcher=matching.make_combined_temporal_matcher(pd.Timedelta(6, "h")),
+        masking_datasets=None if masked is None else {"m": {"class": Reader(masked), "columns": ["sm"]}},
+    ).calc(0, 0.0, 0.0)  # fmt: skip
+
+
+@only_pinned
+def test_defect_their_masking_drops_every_sample() -> None:
+    (whole,) = validation().values()
+    assert whole["n_obs"] == [300]
+    assert not validation(masked=np.arange(300) < 100)
+
+
+@only_pinned
+def test_defect_their_framework_swallows_what_went_wrong() -> None:
+    with pytest.raises(Exception, match="Metrics calculation failed") as found:
+        validation(fails=True)
+    assert "planted" not in str(found.value)
+
+
+@only_pinned
+def test_defect_their_parallel_start_needs_a_module_that_is_gone() -> None:
+    start = pytest.importorskip("pytesmo.validation_framework.start_validation")
+    with pytest.raises(NameError, match="parallel"):
+        start.start_validation("setup.py")
