@@ -57,7 +57,7 @@ def write_daily01(frame: pd.DataFrame, folder: Path) -> int:
     for wban, rows in frame.groupby("wban"):
         lines = []
         for row in rows.to_dict("records"):
-            cells = [str(wban), f"{row['lst_date']:%Y%m%d}", str(row["crx_vn"])]
+            cells = [str(wban), f"{row['lst_date']:%Y%m%d}", f"{-9 if pd.isna(row['crx_vn']) else float(row['crx_vn']):.3f}"]
             for name in COLUMNS[3:]:
                 value = row[name.lower()]
                 code = "-99.000" if "SOIL_MOISTURE" in name else "-9999.0"
@@ -73,7 +73,8 @@ def test_155_files_of_uscrn_give_what_the_one_table_gives(
     frame = pd.read_parquet(vadose_data / "uscrn_2020" / "crn_2020.parquet.gz").reset_index()
     assert write_daily01(frame, tmp_path / "daily01") == 155
     files = read_stations([tmp_path / "daily01"], sensors="separate")
-    assert files.attrs["files_unreadable"] == 0
+    assert (files.attrs["files_unreadable"], files.attrs["files_ignored"]) == (0, 0)
+    assert len(set(files["station_name"].values.tolist())) == 155
     np.testing.assert_array_equal(files["soil_moisture"], uscrn["soil_moisture"])
     np.testing.assert_array_equal(files["rejected"].sum("station"), uscrn["rejected"].sum("station"))
     funnel.check(files)
@@ -182,7 +183,10 @@ def test_the_funnel_of_uscrn_loses_no_row(vadose_data: Path) -> None:
         counts = part.set_index(["kind", "name"])["count"]
         kept = counts["stage", "in_series"]
         assert counts["stage", "rows_read"] == kept + counts["rejected"].sum()
-    assert table.set_index(["depth_cm", "name"]).loc[(5, "not_missing"), "count"] == 33924
+    surface = table[table["depth_cm"].eq(5)].set_index("name")
+    assert surface.loc["not_missing", "count"] == 33924
+    # One station of the network has probes at other depths alone.
+    assert (surface["stations"].iloc[0], surface.loc["rows_read", "count"]) == (154, 56_364)
 
 
 @pytest.mark.parametrize("name", CELLS)

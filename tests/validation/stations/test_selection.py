@@ -1,5 +1,6 @@
 """Several sensors of one station: the longest, each, their mean, or one after the other; and our own checks."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ def test_primary_is_the_longest_record_and_the_other_is_named(two: Path, funnel:
     assert dataset["sensor"].values.tolist() == ["B"]
     assert "not_primary, 10 days" in dataset.attrs["reader_notes"]
     funnel.check(dataset)
+
+
+def test_sensors_and_files_of_one_name_are_each_named_when_they_are_lost(tmp_path: Path) -> None:
+    for number in range(3):
+        sensor(tmp_path / f"{number}", "A", range(10 + number), 0.2 + number / 10)
+        (tmp_path / f"{number}" / "NET_NET_BAD_sm_0_0_A.stm").write_text("no header")
+    notes = json.loads(read_stations([tmp_path]).attrs["reader_notes"])
+    assert sorted(notes["left_out"].values()) == ["not_primary, 10 days", "not_primary, 11 days"]
+    assert len(notes["unreadable"]) == 3
 
 
 def test_the_longest_record_is_that_of_the_period(two: Path) -> None:

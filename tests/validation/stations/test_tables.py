@@ -38,6 +38,21 @@ def test_uscrn_days_are_local_and_both_missing_codes_are_missing(tmp_path: Path)
     assert str(dataset["station_id"].values[0]).endswith("WBAN-03061")
 
 
+def test_a_station_without_any_value_stays_with_its_rows_counted(tmp_path: Path, funnel: Any) -> None:
+    folder = uscrn(tmp_path / "u")
+    path = folder / "Some_Where.csv.gz"
+    text = gzip.decompress(path.read_bytes()).decode()
+    bare = [line.replace("3061,", "4990,", 1).split(",") for line in text.splitlines()[1:]]
+    (folder / "Bare.csv").write_text(
+        "\n".join([text.splitlines()[0], *(",".join([*row[:5], *["-99"] * len(row[5:])]) for row in bare)])
+    )
+    dataset = read_stations([folder])
+    assert dataset["status"].values.tolist().count("no_complete_day") == 1
+    row = dataset["status"].values.tolist().index("no_complete_day")
+    assert (funnel.stages(dataset, row)["rows_read"], funnel.rejected(dataset, row)) == (3, {"missing": 3})
+    funnel.check(dataset)
+
+
 @pytest.mark.parametrize(
     ("lat", "lon", "hours"),
     [(39.1, -96.6, -6), (41.7, -71.5, -5), (40.0, -105.5, -7), (44.4, -121.0, -8), (64.5, -154.1, -9),

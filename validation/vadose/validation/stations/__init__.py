@@ -25,7 +25,7 @@ from vadose.validation.stations.dataset import (
     station_days,
     write_stations,
 )
-from vadose.validation.stations.identity import station_id
+from vadose.validation.stations.identity import distinct, station_id
 from vadose.validation.stations.ismn import is_ismn, read_ismn
 from vadose.validation.stations.lists import is_station_list
 from vadose.validation.stations.mapping import Mapping, load_mapping
@@ -197,8 +197,9 @@ def _composed(found: _Found) -> tuple[list[Sensor], set[int]]:
 
 
 def _notes(found: _Found, left_out: dict[str, str], used: set[int]) -> dict[str, Any]:
+    unreadable = zip(distinct([Path(name).name for name in found.unreadable]), found.unreadable.values(), strict=True)
     return {
-        "unreadable": {Path(name).name: text for name, text in found.unreadable.items()},
+        "unreadable": dict(unreadable),
         "ignored_files": found.ignored,
         "notes": {one.origin.file: list(one.origin.notes) for one in found.sensors if one.origin.notes},
         "networks": sorted({one.site.network for one in found.sensors}),

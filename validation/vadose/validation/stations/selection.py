@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vadose.common import UsageError
-from vadose.validation.stations.identity import ROOT_ZONE, class_of, station_id
+from vadose.validation.stations.identity import ROOT_ZONE, class_of, distinct, station_id
 from vadose.validation.stations.sensor import Daily, Floats, Sensor, Site, Times, summed
 
 SENSOR_CHOICES = ("primary", "separate", "mean", "join")
@@ -56,11 +56,13 @@ def choose(sensors: Sequence[Sensor], kind: str = "primary") -> Chosen:
         "primary": _primary, "mean": _parallel_mean, "join": _joined,
     }[kind]  # fmt: skip
     kept: list[Sensor] = []
-    left_out = dict(copies)
+    rest: list[Sensor] = []
     for group in groups.values():
         series, others = make(group)
         kept.append(series)
-        left_out |= {station_id(one.site): f"not_{kind}, {one.good_days} days" for one in others}
+        rest += others
+    names = distinct([*copies, *(station_id(one.site) for one in rest)])
+    left_out = dict(zip(names, [*copies.values(), *(f"not_{kind}, {one.good_days} days" for one in rest)], strict=True))
     return Chosen(tuple(sorted(kept, key=lambda sensor: station_id(sensor.site))), left_out)
 
 

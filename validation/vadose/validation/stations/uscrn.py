@@ -61,7 +61,9 @@ def _cells(line: str) -> list[str]:
 
 
 def read_uscrn(member: Member, context: Context) -> list[Sensor]:
-    """Read the soil moisture of all depths of all stations in one file; depths without any value are left out.
+    """Read the soil moisture of all depths of all stations in one file.
+
+    Depths without any value are left out; of a station without any at all one depth stays, so that its rows count.
 
     Raises
     ------
@@ -84,13 +86,14 @@ def read_uscrn(member: Member, context: Context) -> list[Sensor]:
         name = re.sub(r"^CRND\d+-\d{4}-|\.(csv|txt)(\.gz)?$", "", member.base) if found.size == 1 else str(wban)
         # Rows with the wrong number of columns name no station; they are counted at the first one.
         read = len(chosen["WBANNO"]) + (0 if number else broken)
-        sensors += [
+        made = [
             _sensor(Site(NETWORK, name, f"WBAN-{wban}", lat, lon, np.nan, depth / 100, depth / 100), origin, chosen,
                     depth, read, context)
             for depth in DEPTHS_CM
             if f"SOIL_MOISTURE_{depth}_DAILY" in table
         ]  # fmt: skip
-    return [sensor for sensor in sensors if sensor.account.funnel["not_missing"]]
+        sensors += [sensor for sensor in made if sensor.account.funnel["not_missing"]] or made[:1]
+    return sensors
 
 
 def _text_table(raw: bytes, member: Member) -> tuple[Table, int]:
