@@ -1,16 +1,20 @@
 """Mutated inputs through the program: `python tests/faults/fuzz.py --count 10000 --seed 412 --out FOLDER`.
 
-Each input runs in a child process with a limit of memory and of time. A fault is: the exit code 1 or a killed process,
-an exit code without a message, more than the time allowed, or a file written outside the output folder. With
+Each input runs in a process of its own, supervised as the program is, with a limit of memory and of time. A fault is:
+the exit code 1, as of a crash that names no file, an exit code without a message, more than the time allowed, or a file
+written outside the output folder. With
 `--result FILE` the counts are kept there, and another run goes on from them.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import datetime
-import io
+import functools
+import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -22,6 +26,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,18 +34,17 @@ import numpy as np
 from mutations import mutated
 from originals import KINDS, ROUND, Original, originals
 
+from vadose.cli.supervisor import supervised
 from vadose.common import write_json
 
 SECONDS = 30.0
 MEMORY_BYTES = 6 << 30
 EXIT_CODES = {0, 2, 3, 4, 5}
-BATCH = 100
+BATCH = 250
 
 
 def trial(number: int, seed: int, given: dict[str, Original], sandbox: Path) -> tuple[str, int, str]:
     """Mutate one input and run the program on it; returns its kind, the exit code and what was wrong."""
-    from vadose.cli.main import run
-
     generator = np.random.default_rng([seed, number])
     kind = ROUND[number % len(ROUND)]
     original = given[kind]
@@ -49,17 +53,48 @@ def trial(number: int, seed: int, given: dict[str, Original], sandbox: Path) -> 
     shutil.copytree(original.folder, here, symlinks=True)
     mutated(here / original.targets[int(generator.integers(len(original.targets)))], original.text, generator)
     before = listing(sandbox)
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-        code = run(original.command(here, sandbox / "out"))
+    code, said = apart(original.command(here, sandbox / "out"))
     wrong = []
     if code not in EXIT_CODES:
-        wrong.append(f"exit {code}: {said.getvalue()[-600:]}")
-    if code not in (0, 4) and "error" not in said.getvalue():
+        wrong.append(f"exit {code}: {said[-600:]}")
+    if "Traceback" in said:
+        wrong.append(f"a traceback: {said[-600:]}")
+    if code not in (0, 4) and "error" not in said:
         wrong.append(f"exit {code} without a message")
     if listing(sandbox) != before:
         wrong.append("wrote outside the output folder")
     return kind, code, "; ".join(wrong)
+
+
+def apart(words: list[str]) -> tuple[int, str]:
+    """Exit code and messages of the program in a process of its own, forked from this one, which has read nothing."""
+    from vadose.cli import main
+
+    def work() -> int:
+        code = main.run(words)
+        atexit._run_exitfuncs()
+        sys.stderr.flush()
+        # To take all modules apart would cost more than most inputs do.
+        os._exit(code)
+
+    with tempfile.TemporaryFile("w+", errors="replace") as said, stderr_to(said.fileno()):
+        code = supervised(work, lambda error: main.report_error(error, as_json=False, command=words[0]))
+        sys.stderr.flush()
+        said.seek(0)
+        return code, said.read()
+
+
+@contextlib.contextmanager
+def stderr_to(handle: int) -> Iterator[None]:
+    """What this process and its children write to stderr goes there."""
+    kept = os.dup(2)
+    os.dup2(handle, 2)
+    try:
+        with os.fdopen(os.dup(handle), "w") as stream, contextlib.redirect_stderr(stream):
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def listing(sandbox: Path) -> dict[str, tuple[int, int]]:
@@ -78,9 +113,11 @@ def listing(sandbox: Path) -> dict[str, tuple[int, int]]:
 def child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> None:
     """Run the inputs `first:last`, one line of JSON before and one after each."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    out = sys.stdout
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     given = {kind: Original.load(base, kind) for kind in KINDS}
-    warm(given["netcdf"], sandbox)
+    for original in given.values():
+        warm(original, sandbox)
     for number in range(first, last):
         print(json.dumps({"begins": number}), file=out, flush=True)
         try:
@@ -91,44 +128,35 @@ def child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> None:
 
 
 def warm(original: Original, sandbox: Path) -> None:
-    """Run the whole input once, so that the time to compile is nobody's."""
+    """Run the whole input once, so that the time to compile is nobody's, and import what that imported."""
     from vadose.cli.main import run
 
-    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-        run(original.command(original.folder, sandbox / "out"))
+    def work() -> int:
+        code = run(original.command(original.folder, sandbox / "out"))
+        names.write("\n".join(name for name in sys.modules if not name.startswith("_")))
+        names.flush()
+        return code
+
+    with tempfile.TemporaryFile("w+") as names, Path(os.devnull).open("w") as nowhere, stderr_to(nowhere.fileno()):
+        supervised(work, lambda error: error.exit_code)
+        names.seek(0)
+        for name in names.read().split("\n"):
+            if name in sys.modules or importlib.util.find_spec(name.partition(".")[0]) is not None:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(name)
     shutil.rmtree(sandbox, ignore_errors=True)
 
 
 def batch(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterator[dict[str, object]]:
-    """The results of some inputs.
-
-    Where a child dies or hangs, the input it was at is run again alone, and a new child goes on.
-    """
+    """The results of some inputs; where a child hangs or dies, that input has a fault, and a new child goes on."""
     while first < last:
-        at = first
         for found in run_child(first, last, seed, base, sandbox):
-            if "ended" in found:
-                at = int(str(found["ended"])) + 1
+            if "died" in found:
+                kind = ROUND[first % len(ROUND)]
+                yield {"ended": first, "kind": kind, "code": found["died"], "wrong": found["what"]}
+            else:
                 yield found
-        if at < last:
-            # A damaged file may have harmed the libraries of a process that goes on to others: what counts is the
-            # input alone, as a user's program would meet it.
-            yield alone(at, seed, base, sandbox)
-            at += 1
-        first = at
-
-
-def alone(number: int, seed: int, base: Path, sandbox: Path) -> dict[str, object]:
-    """The result of one input in a process of its own; one that dies or hangs there is a fault."""
-    ended: dict[str, object] = {}
-    for found in run_child(number, number + 1, seed, base, sandbox):
-        if "ended" in found:
-            return found
-        ended = found
-    kind = ROUND[number % len(ROUND)]
-    # A library that never comes back ends the whole program, which says so and leaves the exit code of a bad input.
-    readable = ended["died"] == 3 and "error: input" in str(ended["said"])
-    return {"ended": number, "kind": kind, "code": ended["died"], "wrong": "" if readable else ended["what"]}
+            first += 1
 
 
 def run_child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> Iterator[dict[str, object]]:
@@ -136,12 +164,9 @@ def run_child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> It
     words = [sys.executable, __file__, "--child", str(first), str(last), "--seed", str(seed)]
     words += ["--out", str(base), "--sandbox", str(sandbox)]
     late = threading.Event()
-    with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, text=True) as process,
-    ):
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        watch = timer(process, late, 120.0)
+        watch = timer(process, late, 300.0)
         try:
             for line in process.stdout:
                 watch.set()
@@ -153,9 +178,8 @@ def run_child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> It
             watch.set()
         code = process.wait()
         if code:
-            said.seek(0)
             what = f"longer than {SECONDS:g} s" if late.is_set() else f"the process ended with {code}"
-            yield {"died": code, "what": what, "said": said.read()}
+            yield {"died": code, "what": what}
 
 
 def timer(process: subprocess.Popen[str], late: threading.Event, seconds: float = 60.0) -> threading.Event:
@@ -179,12 +203,14 @@ def timer(process: subprocess.Popen[str], late: threading.Event, seconds: float 
 
 
 def computing_seconds(number: int) -> float:
-    """User and system time of a process so far; 0 once it is gone."""
+    """User and system time so far of a process and of its children that run; 0 once it is gone."""
     try:
         fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(computing_seconds(int(child)) for child in children)
 
 
 @dataclass
@@ -223,19 +249,27 @@ class Counts:
             write_json(path, {"command": command, "date": today, **asdict(self)})
 
 
-def fuzz(count: int, seed: int, out: Path, report: Callable[[str], None], result: Path | None = None) -> Counts:
-    """Run the mutated inputs up to number `count`."""
+def fuzz(
+    count: int, seed: int, out: Path, report: Callable[[str], None], result: Path | None = None, jobs: int = 1
+) -> Counts:
+    """Run the mutated inputs up to number `count`, in so many processes at once."""
     out.mkdir(parents=True, exist_ok=True)
     originals(out)
     counts = Counts.load(result, seed)
-    while counts.inputs < count:
-        last = min(counts.inputs + BATCH, count)
-        for found in batch(counts.inputs, last, seed, out, out / "sandbox" / "work"):
-            wrong = counts.add(found)
-            if wrong:
-                report(f"fault: {wrong}")
-        report(f"{last} of {count} inputs, {len(counts.faults)} faults")
-        counts.save(result, f"python tests/faults/fuzz.py --count {counts.inputs} --seed {seed}")
+
+    def tried(first: int) -> list[dict[str, object]]:
+        return list(batch(first, min(first + BATCH, count), seed, out, out / f"sandbox-{first}" / "work"))
+
+    firsts = range(counts.inputs, count, BATCH)
+    with ThreadPoolExecutor(jobs) as pool:
+        for first, results in zip(firsts, pool.map(tried, firsts), strict=True):
+            for found in results:
+                wrong = counts.add(found)
+                if wrong:
+                    report(f"fault: {wrong}")
+            shutil.rmtree(out / f"sandbox-{first}", ignore_errors=True)
+            report(f"{counts.inputs} of {count} inputs, {len(counts.faults)} faults")
+            counts.save(result, f"python tests/faults/fuzz.py --count {counts.inputs} --seed {seed}")
     return counts
 
 
@@ -246,13 +280,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=412)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--result", type=Path, help="JSON of the counts; another run goes on from it")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--child", type=int, nargs=2)
     parser.add_argument("--sandbox", type=Path)
     given = parser.parse_args()
     if given.child:
         child(*given.child, given.seed, given.out, given.sandbox)
         return 0
-    counts = fuzz(given.count, given.seed, given.out, lambda line: print(line, flush=True), given.result)
+    report = functools.partial(print, flush=True)
+    counts = fuzz(given.count, given.seed, given.out, report, given.result, given.jobs)
     for kind, codes in sorted(counts.fuzz.items()):
         print(f"{kind}: {', '.join(f'{number} with exit {code}' for code, number in sorted(codes.items()))}")
     print(f"{counts.inputs} inputs, seed {given.seed}: {len(counts.faults)} faults")

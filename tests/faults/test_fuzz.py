@@ -1,6 +1,9 @@
 """A short run of the trial with mutated inputs, and that the trial sees what it looks for."""
 
+import faulthandler
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,6 +12,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
+from vadose.common.reading import reading
 
 HERE = Path(__file__).parent
 COUNT = 60
@@ -30,33 +35,55 @@ def trial() -> ModuleType:
     return module
 
 
-def test_mutated_inputs_end_with_a_message_and_nothing_else(trial: ModuleType, tmp_path: Path) -> None:
-    counts = trial.fuzz(COUNT, 7, tmp_path, lambda line: None, tmp_path / "counts.json")
+@pytest.fixture(scope="module")
+def base(trial: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the whole inputs."""
+    folder = tmp_path_factory.mktemp("whole")
+    trial.originals(folder)
+    return folder
+
+
+def test_mutated_inputs_end_with_a_message_and_nothing_else(trial: ModuleType, base: Path, tmp_path: Path) -> None:
+    counts = trial.fuzz(COUNT, 7, base, lambda line: None, tmp_path / "counts.json")
     assert counts.faults == []
     codes = [(code, number) for kind in counts.fuzz.values() for code, number in kind.items()]
     assert sum(number for _, number in codes) == counts.inputs == COUNT
     # Damage is mostly seen: not all of these inputs are taken.
     assert sum(number for code, number in codes if code != "0") > COUNT / 3
-    again = trial.fuzz(COUNT, 7, tmp_path, lambda line: pytest.fail(line), tmp_path / "counts.json")
+    again = trial.fuzz(COUNT, 7, base, lambda line: pytest.fail(line), tmp_path / "counts.json")
     assert again == counts
 
 
 def test_a_crash_and_a_stray_file_are_faults(
-    trial: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trial: ModuleType, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial.originals(tmp_path)
-    given = {kind: trial.Original.load(tmp_path, kind) for kind in trial.KINDS}
+    given = {kind: trial.Original.load(base, kind) for kind in trial.KINDS}
     sandbox = tmp_path / "sandbox" / "work"
 
     def stray(words: list[str]) -> int:
         (sandbox / "stray").write_text("")
-        return 1
+        faulthandler.disable()
+        os.abort()
 
     monkeypatch.setattr("vadose.cli.main.run", stray)
     _, code, wrong = trial.trial(0, 7, given, sandbox)
     assert code == 1
-    assert "exit 1" in wrong
+    assert "exit 1: error: unexpected" in wrong
+    assert "SIGABRT" in wrong
     assert "outside" in wrong
+
+
+def test_a_crash_that_names_its_file_ends_readably(trial: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crashes(words: list[str]) -> int:
+        faulthandler.disable()
+        with reading(words[0]):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return 0
+
+    monkeypatch.setattr("vadose.cli.main.run", crashes)
+    code, said = trial.apart(["the file.nc"])
+    assert code == 3
+    assert "the file.nc" in said
 
 
 def test_mutations_are_repeatable_and_change_something(trial: ModuleType, tmp_path: Path) -> None:
@@ -91,16 +118,13 @@ def test_a_process_that_computes_or_waits_too_long_is_killed(trial: ModuleType, 
     assert late.is_set()
 
 
-def test_an_input_at_which_a_process_dies_is_tried_alone(
+def test_an_input_that_hangs_is_a_fault_and_the_others_go_on(
     trial: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died = {"died": -11, "what": "the process ended with -11"}
-
     def run_child(first: int, last: int, *_: object):
-        # Together with others the second and the third die, alone only the third.
         for number in range(first, last):
-            if number == 2 or (number == 1 and last - first > 1):
-                yield died
+            if number == 2:
+                yield {"died": -9, "what": "longer than 30 s"}
                 return
             yield {"ended": number, "kind": "hdf5", "code": 3, "wrong": ""}
 
