@@ -57,7 +57,8 @@ def write_daily01(frame: pd.DataFrame, folder: Path) -> int:
     for wban, rows in frame.groupby("wban"):
         lines = []
         for row in rows.to_dict("records"):
-            cells = [str(wban), f"{row['lst_date']:%Y%m%d}", f"{-9 if pd.isna(row['crx_vn']) else float(row['crx_vn']):.3f}"]
+            program = -9.0 if pd.isna(row["crx_vn"]) else float(row["crx_vn"])
+            cells = [str(wban), f"{row['lst_date']:%Y%m%d}", f"{program:.3f}"]
             for name in COLUMNS[3:]:
                 value = row[name.lower()]
                 code = "-99.000" if "SOIL_MOISTURE" in name else "-9999.0"
@@ -185,7 +186,7 @@ def test_the_funnel_of_uscrn_loses_no_row(vadose_data: Path) -> None:
         assert counts["stage", "rows_read"] == kept + counts["rejected"].sum()
     surface = table[table["depth_cm"].eq(5)].set_index("name")
     assert surface.loc["not_missing", "count"] == 33924
-    # One station of the network has probes at other depths alone.
+    # One station has values at other depths alone.
     assert (surface["stations"].iloc[0], surface.loc["rows_read", "count"]) == (154, 56_364)
 
 
