@@ -154,3 +154,15 @@ def test_an_average_without_a_value_says_what_most_stations_say(days: int, level
     assert rows(told)["r", "mean"]["status"] == "anticorrelated"
     given.x[:] = np.nan
     assert rows(given)["r", "median"]["status"] == "no_overlap"
+
+
+def test_weights_of_valid_stations_sum_to_one_and_a_cluster_counts_once() -> None:
+    network = Network(np.array([0, 0, 0, 1]), ())
+    np.testing.assert_allclose(network.weights(np.array([True, True, False, True])), [0.25, 0.25, 0, 0.5])
+    assert not network.weights(np.zeros(4, bool)).any()
+
+
+def test_an_average_names_its_method_where_it_has_an_interval_and_nowhere_else() -> None:
+    for given in (Network(np.arange(STATIONS), ()), Network(np.arange(STATIONS) % 4, ())):
+        for row in rows(sample(), given).values():
+            assert (row["ci_method"] != "") == (row["ci_scope"] != "") == np.isfinite(row["ci_low"])

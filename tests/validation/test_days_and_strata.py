@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from vadose.statistics import moments
+from vadose.validation.averages import average_rows, class_rows, score_classes
 from vadose.validation.lags import Lagged, shift
 from vadose.validation.network import Network
 from vadose.validation.run import run_validation
+from vadose.validation.scores import Sample, score
 from vadose.validation.settings import Settings
 from vadose.validation.stability import stability
+from vadose.validation.station_table import _soil
 from vadose.validation.strata import DayStrata, class_moments, day_strata, day_types, gap_lengths, gap_strata
 
 DAYS = np.datetime64("2015-01-01", "D") + np.arange(1500)
@@ -177,3 +181,39 @@ def test_anomalies_from_a_climatology_want_five_years(tmp_path: Path, make: Any,
     slow = [one - (near @ one) / near.sum(axis=1) for one in (made[:, 0], stations[0])]
     found = rows[rows["stratum"].str.contains("s0")]["value"].iloc[0]
     assert found == pytest.approx(np.corrcoef(*slow)[0, 1], abs=2e-3)
+
+
+def test_the_error_of_a_shift_is_that_of_a_jackknife_over_clusters() -> None:
+    true, clusters = weather(12), np.repeat(np.arange(6), 2)
+    rng = np.random.default_rng(3)
+    x, r = (one + 0.02 * rng.standard_normal(true.shape) for one in (shifted(true, 0.5), true))
+    found, lagged = shift(Lagged.of(x, r), clusters), Lagged.of(x, r)
+    others = [clusters != one for one in range(6)]
+    without = np.array(
+        [shift(Lagged(lagged.increments[one], lagged.anomalies[one]), clusters[one]).days for one in others]
+    )
+    error = np.sqrt(5 / 6 * ((without - without.mean()) ** 2).sum())
+    assert found.ci_high - found.days == pytest.approx(stats.t.ppf(0.975, 5) * error, rel=1e-3)
+
+
+def test_a_class_of_all_days_has_the_interval_of_all_days() -> None:
+    rng = np.random.default_rng(9)
+    r = weather(12, 700)
+    x = r + 0.01 + 0.02 * rng.standard_normal(r.shape)
+    names = np.array([f"s{k}" for k in range(12)])
+    keys = {"product": "p", "version": "1", "reference": "s", "subset": "own", "split": "P1"}
+    sample, network = Sample(x, r, keys, np.ones(12), names), Network(np.arange(12), ())
+    whole = next(iter(score(sample, network, (("bias", "raw"),), intervals=True)))
+    strata = DayStrata("year", ("2015",), np.zeros(r.shape, np.int8), metrics=("bias",))
+    (row,) = (one for one in class_rows(sample, score_classes(sample, network, strata)[0], network)
+              if one["aggregate"] == "mean")  # fmt: skip
+    (same,) = (one for one in average_rows(sample, whole, network) if one["aggregate"] == "mean")
+    assert (row["value"], row["ci_low"], row["n_eff"]) == pytest.approx(
+        (same["value"], same["ci_low"], same["n_eff"]), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_soil_classes_are_told_from_percent_and_from_fractions(scale: float) -> None:
+    table = pd.DataFrame({"clay": [0.45, 0.1, 0.3, np.nan], "sand": [0.2, 0.7, 0.62, 0.5]}) * scale
+    assert _soil(table).tolist() == ["clay", "sand", "loam", "unknown"]

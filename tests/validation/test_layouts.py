@@ -230,3 +230,14 @@ def test_a_variable_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "x.nc", ("time", "lat", "lon"), VALUES, time=DAYS, lat=LAT, lon=LON)
     with pytest.raises(UsageError, match="no variable 'swvl1'"):
         open_product("x", f"{path}::swvl1")
+
+
+def test_packed_cells_that_a_gathered_file_does_not_store_are_missing(tmp_path: Path) -> None:
+    stored = np.array([[100, 200], [300, 400]], "i2")
+    coords = {"time": DAYS[:2], "cell": ("cell", [1, 4], {"compress": "lat lon"}), "lat": LAT, "lon": LON}
+    xr.Dataset(
+        {"sm": (("time", "cell"), stored, {**NAMED, "scale_factor": 0.001})}, coords=coords
+    ).to_netcdf(tmp_path / "x.nc", engine="netcdf4")  # fmt: skip
+    product = open_product("x", str(tmp_path / "x.nc"))
+    found = extract(product, np.array([0, 2, 1]), np.array([1, 0, 0])).values
+    np.testing.assert_allclose(found, [[0.1, 0.3], [0.2, 0.4], [np.nan, np.nan]], rtol=1e-6)

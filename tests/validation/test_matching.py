@@ -180,3 +180,18 @@ def test_manhattan_meets_the_neighbouring_smap_cell_with_the_published_figures(
     common = np.isfinite(found.values[0, 0]) & np.isfinite(reference.values[0])
     assert common.sum() == 329
     assert np.corrcoef(found.values[0, 0][common], reference.values[0][common])[0, 1] == pytest.approx(0.6938, abs=1e-4)
+
+
+def test_a_rival_on_another_continent_has_no_value_at_any_station(tmp_path: Path, make: Any) -> None:
+    ours = open_product("ours", str(make["file"](tmp_path / "p.nc", field(), LAT, LON)))
+    rival = open_product("rival", str(make["file"](tmp_path / "q.nc", field(), -LAT, LON + 120.0)))
+    stations = make["stations"](tmp_path / "s.nc", np.full((2, 5), 0.2), np.array([41.0, 40.0]), np.array([-99.0, -98]))
+    found = match(station_reference(open_stations(stations), ours, "stations"), [ours, rival])
+    assert np.isfinite(found.values[0]).all()
+    assert np.isnan(found.values[1]).all()
+    assert found.placed[1].row.tolist() == [-1, -1]
+
+
+def test_the_poles_lie_in_the_first_and_the_last_row_of_a_global_grid() -> None:
+    found = global_index("0P25DEG", np.array([90.0, -90.0]), np.array([-180.0, 179.9]))
+    assert found.tolist() == [0, 720 * 1440 - 1]

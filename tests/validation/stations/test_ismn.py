@@ -207,6 +207,7 @@ def test_static_variables_are_those_of_the_depth_and_the_epoch(tmp_path: Path) -
     lines = [
         head, 'clay fraction;%;0.00;0.30;23.00;;HWSD 30";', "clay fraction;%;0.30;1.00;29.00;;HWSD;",
         "land cover classification;;;;10;Crops;A;1998-2002;", "land cover classification;;;;130;Grass;B;2013-2017;",
+        "organic carbon;;;;77;;C;2015-2015;",
         "climate classification;;;;Cfa;Temperate;K;;",
     ]  # fmt: skip
     (tmp_path / "NET_NET_SomeWhere_static_variables.csv").write_text("\r\n".join(lines), encoding="latin-1")
@@ -259,7 +260,9 @@ def test_ceop_rows_repeat_the_header_and_their_first_stamp_counts(tmp_path: Path
     funnel.check(dataset)
 
 
-@pytest.mark.parametrize(("depths", "words"), [((0.05, 0.3), "{0}"), ((0.05, 0.3), "{0} {0}")])
+@pytest.mark.parametrize(
+    ("depths", "words"), [((0.05, 0.3), "{0}"), ((0.05, 0.3), "{0} {0}"), ((0.05, 0.3), "0.00 {0}")]
+)
 def test_the_old_combined_layout_gives_a_sensor_of_each_depth(
     tmp_path: Path, funnel: Any, depths: tuple[float, float], words: str
 ) -> None:

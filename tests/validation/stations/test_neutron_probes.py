@@ -108,16 +108,19 @@ def test_cosmoz_hours_are_percent_and_flagged_rows_are_left_out(tmp_path: Path, 
         'altitude\tlatitude\tlongitude\tsite_description\tsite_name\tsite_no\tn0_cal\n438.0\t-32.87\t148.54\t"one\ntwo"\t'
         "Baldry\t1\t1818\n"
     )
-    rows = [f"2016-01-01T{hour:02d}:00:00Z,1,{20 + hour / 10},18.0,0.2,{int(hour == 5)}" for hour in range(24)]
+    rows = [
+        f"2016-01-{day:02d}T{hour:02d}:00:00Z,1,{20 + hour / 10},18.0,{rain},{int(hour == 5)}"
+        for day, rain in ((1, 0.2), (2, 0.0)) for hour in range(24)
+    ]  # fmt: skip
     (tmp_path / "baldry_level3.csv").write_text(
         "\n".join(["time,site_no,soil_moist,effective_depth,rainfall,flag", *rows])
     )
     dataset = read_stations([tmp_path])
     expected = np.mean([0.20 + hour / 1000 for hour in range(24) if hour != 5])
-    np.testing.assert_allclose(dataset["soil_moisture"].values[0], [expected], atol=1e-6)
-    np.testing.assert_allclose(dataset["precipitation"].values[0], [4.8], atol=1e-5)
+    np.testing.assert_allclose(dataset["soil_moisture"].values[0], [expected] * 2, atol=1e-6)
+    np.testing.assert_allclose(dataset["precipitation"].values[0], [4.8, 0.0], atol=1e-5)
     assert str(dataset["station_id"].values[0]).startswith("CosmOz/Baldry/0.0000-0.1800/")
-    assert funnel.rejected(dataset) == {"provider_flag": 1}
+    assert funnel.rejected(dataset) == {"provider_flag": 2}
 
 
 def test_sheepdrove_has_its_published_counts(vadose_data: Path, funnel: Any) -> None:
