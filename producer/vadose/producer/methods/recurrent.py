@@ -17,6 +17,7 @@ import torch
 from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
+from vadose.producer.methods.inference import run_series
 from vadose.producer.methods.network import FORMAT, RecurrentNetwork, Shape, State, initialised
 from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors
@@ -27,10 +28,10 @@ from vadose.producer.training.splits import Fold
 
 WEIGHTS = "weights.safetensors"
 CARD = "member.json"
-# Predictions are computed in stretches of fixed shape, so that no byte depends on how many cells or days are asked for;
-# states and gates of one stretch stay in the second-level cache of a core.
+# Predictions are computed in portions of fixed shape, so that no byte depends on how many cells or days are asked for.
 CELLS_AT_ONCE = 128
-DAYS_AT_ONCE = 32
+# Encoded values of a cube that are held at once, 128 MB.
+VALUES_AT_ONCE = 1 << 25
 NO_VALID_INPUT = 256
 
 
@@ -104,42 +105,45 @@ def predict_members(models: Sequence[RecurrentModel], block: Block) -> tuple[Flo
     """
     days = range(*block.days.indices(block.cube.days.size))
     cells = range(*block.cells.indices(block.cube.index.size))
-    begin = max(days.start - max(model.past_days for model in models), 0)
+    encoder, past_days = models[0].encoder, max(model.past_days for model in models)
+    begin = max(days.start - past_days, 0)
     result = np.full((2, len(models), len(days), len(cells)), np.nan, np.float32)
     beyond = np.zeros((len(days), len(cells)), bool)
 
-    def portion(start: int) -> None:
-        batch = slice(start, min(start + CELLS_AT_ONCE, block.cube.index.size))
-        low, high = max(start, cells.start), min(batch.stop, cells.stop)
-        part, wanted = slice(low - cells.start, high - cells.start), slice(low - start, high - start)
-        encoder = models[0].encoder
-        daily, absent = encoder.daily_with_gaps(block.cube, slice(begin, days.stop), batch)
-        outputs = run_members(models, daily, encoder.static(block.cube, batch))
-        outputs[:, absent] = np.nan
-        result[:, :, :, part] = np.moveaxis(outputs[:, days.start - begin :, wanted], -1, 0)
-        beyond[:, part] = encoder.beyond(daily)[days.start - begin :, wanted]
+    values = (days.stop - begin) * encoder.daily_channels
+    for group in read_slices(block.cube, cells, values, CELLS_AT_ONCE):
+        daily, absent = encoder.daily_with_gaps(block.cube, slice(begin, days.stop), group)
+        static = encoder.static(block.cube, group)
 
-    spread(portion, range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE))
+        def portion(
+            start: int, group: slice = group, daily: Floats = daily, static: Floats = static, absent: Mask = absent
+        ) -> None:
+            low, high = max(start, cells.start), min(start + CELLS_AT_ONCE, cells.stop)
+            here = slice(start - group.start, start - group.start + CELLS_AT_ONCE)
+            part, wanted = slice(low - cells.start, high - cells.start), slice(low - start, high - start)
+            channels = padded(daily[:, here], CELLS_AT_ONCE, 1)
+            constant = padded(static[here], CELLS_AT_ONCE, 0)
+            missing = absent[days.start - begin :, here][:, wanted]
+            for k, model in enumerate(models):
+                outputs = run_series(model.network, channels, constant)[:, days.start - begin :, wanted]
+                result[:, k, :, part] = np.where(missing, np.float32(np.nan), outputs)
+            beyond[:, part] = encoder.beyond(channels[days.start - begin :, wanted])
+
+        spread(portion, range(group.start, group.stop, CELLS_AT_ONCE))
     for k, model in enumerate(models):
         result[0, k] = result[0, k] * np.float32(model.scale) + np.float32(model.center)
         result[1, k] = np.exp(np.float32(0.5) * result[1, k]) * np.float32(model.scale)
     return result[0], result[1], beyond
 
 
-def run_members(models: Sequence[RecurrentModel], daily: Floats, static: Floats) -> Floats:
-    """Standardised mean and log variance (member, time, cell, 2) of at most `CELLS_AT_ONCE` cells."""
-    size, cells = daily.shape[:2]
-    outputs = np.empty((len(models), size, cells, 2), np.float32)
-    constant = torch.from_numpy(padded(static, CELLS_AT_ONCE, 0))
-    states = [model.network.start(CELLS_AT_ONCE) for model in models]
-    for first in range(0, size, DAYS_AT_ONCE):
-        stretch = daily[first : first + DAYS_AT_ONCE]
-        channels = torch.from_numpy(padded(padded(stretch, DAYS_AT_ONCE, 0), CELLS_AT_ONCE, 1))
-        with torch.inference_mode():
-            for k, model in enumerate(models):
-                values, states[k] = model.network(channels, constant, states[k])
-                outputs[k, first : first + len(stretch)] = values[: len(stretch), :cells].numpy()
-    return outputs
+def read_slices(cube: Cube, cells: range, values: int, portion: int) -> list[slice]:
+    """Cells that are read together, in whole portions: many, since a chunk of the cube is read as a whole.
+
+    `values` is how many are held of a cell.
+    """
+    size, first = max(VALUES_AT_ONCE // (portion * values), 1) * portion, cells.start // portion * portion
+    last = min(-(-cells.stop // portion) * portion, cube.index.size)
+    return [slice(start, min(start + size, last)) for start in range(first, last, size)]
 
 
 def load_recurrent(directory: Path) -> RecurrentModel:

@@ -18,7 +18,7 @@ from vadose.common import InputError, Progress, read_json, silent, whole_file, w
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.network import beta_nll, dropout_factors, seeded
-from vadose.producer.methods.recurrent import facts, fingerprint, gaussian, padded
+from vadose.producer.methods.recurrent import facts, fingerprint, gaussian, padded, read_slices
 from vadose.producer.parallel import spread
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.dataset import Encoder, TrainingSet, training_set
@@ -35,8 +35,6 @@ DAYS_AT_ONCE = 32
 # Days of all windows of a stretch that are computed together; they stay in the second-level cache of a core.
 TOKENS_AT_ONCE = 4096
 TUNING_WINDOWS = 20_000
-# Encoded values of a cube that are held at once, 128 MB.
-VALUES_AT_ONCE = 1 << 25
 
 Drop = Callable[[Tensor], Tensor]
 
@@ -138,15 +136,13 @@ class SequenceModel:
         days = range(*block.days.indices(block.cube.days.size))
         cells = range(*block.cells.indices(block.cube.index.size))
         result = np.full((2, len(days), len(cells)), np.nan, np.float32)
-
-        for group in read_slices(block.cube, days, cells, self.past_days, self.encoder.daily_channels):
+        values = (len(days) + self.past_days) * self.encoder.daily_channels
+        for group in read_slices(block.cube, cells, values, CELLS_AT_ONCE):
             series, absent = windowed_series(self.encoder, block.cube, days, group, self.past_days)
             static = self.encoder.static(block.cube, group)
 
             def portion(start: int, group: slice = group, data: tuple[Floats, ...] = (series, static)) -> None:
                 low, high = max(start, cells.start), min(start + CELLS_AT_ONCE, cells.stop)
-                if low >= high:
-                    return
                 here = slice(start - group.start, start - group.start + CELLS_AT_ONCE)
                 outputs = self._run(data[0][here], data[1][here], slice(low - start, high - start))
                 result[:, :, low - cells.start : high - cells.start] = outputs.transpose(2, 1, 0)
@@ -201,13 +197,6 @@ class SequenceModel:
             "predictors": self.encoder.predictors.model_dump(mode="json"), "scalers": self.encoder.to_json(),
             "center": self.center, "scale": self.scale, "facts": self.facts,
         })  # fmt: skip
-
-
-def read_slices(cube: Cube, days: range, cells: range, past_days: int, channels: int) -> list[slice]:
-    """Cells that are read together, in whole portions: many, since a chunk of the cube is read as a whole."""
-    portions = max(VALUES_AT_ONCE // (CELLS_AT_ONCE * (len(days) + past_days) * channels), 1)
-    size, first = portions * CELLS_AT_ONCE, cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE
-    return [slice(start, min(start + size, cube.index.size)) for start in range(first, cells.stop, size)]
 
 
 def windowed_series(
