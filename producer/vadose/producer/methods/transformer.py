@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numba
+import numpy as np
 import pydantic
 import torch
 from torch import Tensor, nn
@@ -14,8 +16,11 @@ from vadose.producer.methods.base import Settings
 from vadose.producer.methods.network import clamped
 from vadose.producer.methods.sequence import Drop, SequenceMethod, SequenceNetwork, SequenceSettings
 
-# From so many days on, PyTorch's batched products are faster than its fused attention, whose blocks are larger.
+# From so many days on, PyTorch's batched products are faster than its fused attention, whose blocks are larger, and
+# than compiled loops.
 LONG = 12
+# No other fast-math flag.
+_FAST = {"reassoc", "contract"}
 
 
 class TransformerSettings(SequenceSettings):
@@ -55,7 +60,7 @@ class EncoderLayer(nn.Module):
 
     def finish(self, values: Tensor, queries: Tensor, kind: torch.dtype) -> Tensor:
         """The same from the queries, keys and values of the attention on, with products in `kind`; `values` change."""
-        mixed = attended(queries, self.heads, kind)
+        mixed = attended_without_gradient(queries, self.heads, kind)
         values += product(self.mix, mixed, kind)
         values = normalised(self.after_attention, values)
         wide = product(self.wide, values.to(kind), kind)
@@ -135,6 +140,67 @@ def attended(queries: Tensor, heads: int, kind: torch.dtype = torch.float32) -> 
             mixed = torch.bmm(torch.softmax(scores, dim=-1), value).view(windows, heads, days, size)
     together = torch.empty((windows, days, heads, size), dtype=kind).copy_(mixed.transpose(1, 2))
     return together.view(windows, days, width // 3)
+
+
+def attended_without_gradient(queries: Tensor, heads: int, kind: torch.dtype) -> Tensor:
+    """What `attended` gives; PyTorch spends most of the time of a short window on the call of each small product."""
+    windows, days, width = queries.shape
+    if days >= LONG:
+        return attended(queries, heads, kind)
+    values = queries.float().numpy()
+    shares = np.empty((windows, heads, days, days), np.float32)
+    _scores(values, shares)
+    torch.from_numpy(shares).exp_()
+    mixed = np.empty((windows, days, width // 3), np.float32)
+    _mixed(values, shares, mixed)
+    return torch.from_numpy(mixed).to(kind)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def _scores(queries: Any, out: Any) -> None:
+    """Scaled products of queries and keys, less the largest of each query; (window, head, day, day).
+
+    `queries` holds queries, keys and values, (window, day, 3 width).
+    """
+    windows, heads, days, _ = out.shape
+    width = queries.shape[2] // 3
+    size = width // heads
+    scale = np.float32(1.0 / np.sqrt(size))
+    for w in range(windows):
+        for h in range(heads):
+            low, high = h * size, (h + 1) * size
+            for q in range(days):
+                query, row, top = queries[w, q, low:high], out[w, h, q], np.float32(-np.inf)
+                for k in range(days):
+                    key, total = queries[w, k, width + low : width + high], np.float32(0.0)
+                    for d in range(size):
+                        total += query[d] * key[d]
+                    row[k] = total * scale
+                    top = max(top, row[k])
+                for k in range(days):
+                    row[k] -= top
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
+def _mixed(queries: Any, shares: Any, out: Any) -> None:
+    """Values pooled by shares (window, head, day, day) that need not sum to one; (window, day, width)."""
+    windows, heads, days, _ = shares.shape
+    width = queries.shape[2] // 3
+    size = width // heads
+    for w in range(windows):
+        for h in range(heads):
+            low, high = 2 * width + h * size, 2 * width + (h + 1) * size
+            for q in range(days):
+                row, total = shares[w, h, q], np.float32(0.0)
+                for k in range(days):
+                    total += row[k]
+                pooled, part = out[w, q, h * size : (h + 1) * size], np.float32(1.0) / total
+                for d in range(size):
+                    pooled[d] = np.float32(0.0)
+                for k in range(days):
+                    share, value = row[k] * part, queries[w, k, low:high]
+                    for d in range(size):
+                        pooled[d] += share * value[d]
 
 
 def product(layer: nn.Linear, values: Tensor, kind: torch.dtype) -> Tensor:
