@@ -11,7 +11,7 @@ import pytest
 
 from vadose.statistics import Pairing, bootstrap, metric
 from vadose.validation.comparisons import Pair, differences
-from vadose.validation.means import block_days
+from vadose.validation.means import Draws, block_days, network_time_error
 from vadose.validation.network import Network
 from vadose.validation.options import Options
 from vadose.validation.run import run_validation
@@ -111,3 +111,16 @@ def test_blocks_of_stations_add_up_to_the_mean_of_all() -> None:
         part = Pair(given.ours[chosen], given.rival[chosen], given.r[chosen])
         parts.append(differences(part, network.rows(chosen), "bootstrap")[0].means)
     assert (parts[0] + parts[1]).time_error(0) == pytest.approx(whole.time_error(0), rel=1e-6)
+
+
+def test_draws_that_miss_the_memory_of_the_days_are_widened_by_it() -> None:
+    rng = np.random.default_rng(6)
+    slow = np.cumsum(rng.standard_normal((1, 2000)), axis=1)
+    slow -= slow.mean()
+    drawn = rng.standard_normal((1, 400))
+    quiet, wide = (Draws(0.5 * drawn, scale * drawn, slow, np.ones(1)) for scale in (1e-6, 1e6))
+    present = np.ones(2000, bool)
+    assert wide.error(0, 2.0, present, 365.25)[0] == pytest.approx(0.25 * drawn.std(), rel=1e-9)
+    tail = network_time_error(slow[0] * 2000, present, 365.25)[0]
+    expected = 0.25 * drawn.std() * tail / (1e-6 * drawn.std())
+    assert quiet.error(0, 2.0, present, 365.25)[0] == pytest.approx(expected, rel=1e-9)

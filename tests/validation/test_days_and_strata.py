@@ -217,3 +217,10 @@ def test_a_class_of_all_days_has_the_interval_of_all_days() -> None:
 def test_soil_classes_are_told_from_percent_and_from_fractions(scale: float) -> None:
     table = pd.DataFrame({"clay": [0.45, 0.1, 0.3, np.nan], "sand": [0.2, 0.7, 0.62, 0.5]}) * scale
     assert _soil(table).tolist() == ["clay", "sand", "loam", "unknown"]
+
+
+def test_a_constant_product_has_no_shift() -> None:
+    true = weather(8)
+    found = Lagged.of(np.full(true.shape, 0.25), true)
+    assert np.isnan(found.increments).all()
+    assert shift(found, np.arange(8)).status == "few_samples"

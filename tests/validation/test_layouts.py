@@ -241,3 +241,13 @@ def test_packed_cells_that_a_gathered_file_does_not_store_are_missing(tmp_path: 
     product = open_product("x", str(tmp_path / "x.nc"))
     found = extract(product, np.array([0, 2, 1]), np.array([1, 0, 0])).values
     np.testing.assert_allclose(found, [[0.1, 0.3], [0.2, 0.4], [np.nan, np.nan]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_bounds_of_rows_from_north_to_south_are_their_edges(tmp_path: Path, turned: bool) -> None:
+    bounds = np.array([[41.2, 43.0], [40.1, 41.2], [39.0, 40.1]])
+    lat = ("lat", LAT, {"bounds": "lat_bnds", "standard_name": "latitude"})
+    path = write(tmp_path / "x.nc", ("time", "lat", "lon"), VALUES, time=DAYS, lat=lat, lon=LON,
+                 lat_bnds=(("lat", "n"), bounds[:, ::-1] if turned else bounds))  # fmt: skip
+    geometry = open_product("x", str(path)).geometry
+    assert geometry.containing([41.3, 41.1, 40.2], [-100.0] * 3)[0].tolist() == [0, 1, 1]

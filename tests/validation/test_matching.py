@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vadose.common import InputError
+from vadose.common import InputError, UsageError
 from vadose.validation.audit import Ledger, global_index, ledger_of, seen, station_labels
 from vadose.validation.matching import match
 from vadose.validation.placing import clusters
@@ -195,3 +195,15 @@ def test_a_rival_on_another_continent_has_no_value_at_any_station(tmp_path: Path
 def test_the_poles_lie_in_the_first_and_the_last_row_of_a_global_grid() -> None:
     found = global_index("0P25DEG", np.array([90.0, -90.0]), np.array([-180.0, 179.9]))
     assert found.tolist() == [0, 720 * 1440 - 1]
+
+
+def test_a_map_of_another_day_convention_is_refused_unless_it_is_allowed(tmp_path: Path, make: Any) -> None:
+    named = {"long_name": "soil moisture at 06:00 local solar time"}
+    ours = open_product("ours", str(make["file"](tmp_path / "a.nc", field(), LAT, LON, variable=named)))
+    other = open_product("map", str(make["file"](tmp_path / "b.nc", field(), LAT, LON)))
+    reference = cell_reference(ours, other)
+    with pytest.raises(UsageError, match="ours holds at solar06, map at utc"):
+        match(reference, [ours])
+    found = match(reference, [ours], allow_day_mismatch=True)
+    assert found.mismatch.all()
+    np.testing.assert_allclose(found.values[0, 4], field()[:, 1, 1], atol=1e-7)

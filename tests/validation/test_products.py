@@ -15,6 +15,7 @@ from vadose.validation.cards import load_card
 from vadose.validation.extraction import extract
 from vadose.validation.geometry import Geometry, distance_km, edges
 from vadose.validation.products import NOT_RECOMMENDED, RECOMMENDED_MASK, open_product
+from vadose.validation.sources import spill
 
 LAT, LON = np.array([42.0, 41.0, 40.0]), np.array([-100.0, -99.0])
 VALUES = np.arange(24.0).reshape(4, 3, 2) / 100
@@ -220,3 +221,16 @@ def test_a_later_file_without_the_variable_is_named(tmp_path: Path, make: Any) -
     (tmp_path / "b.nc").unlink()
     with pytest.raises(InputError, match=r"no variable 'sm'; the file holds .*other"):
         series(tmp_path, 41, -99)
+
+
+def test_a_product_copied_for_blocks_keeps_uncertainty_and_fill_flags(tmp_path: Path, make: Any) -> None:
+    values = np.random.default_rng(0).uniform(0.1, 0.4, (6, 3, 2))
+    values[2, 1, 1] = np.nan
+    flags = np.where(np.arange(36).reshape(6, 3, 2) % 5 == 0, 1 << 9, 0)
+    product = open_product("ours", str(make["granules"](tmp_path / "v", values, LAT, LON, flags)))
+    cells = np.array([1, 3, 5])
+    copied, whole = spill(product, tmp_path / "work").take(cells), extract(product, cells // 2, cells % 2)
+    assert whole.filled is not None
+    assert whole.filled.any()
+    for name in ("values", "uncertainty", "filled"):
+        np.testing.assert_array_equal(getattr(copied, name), getattr(whole, name), err_msg=name)

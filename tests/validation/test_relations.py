@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vadose.common import InputError
 from vadose.validation.audit import ledger_of, station_labels, upstream_labels
 from vadose.validation.cards import Card
 from vadose.validation.geometry import Geometry, edges
@@ -35,7 +36,8 @@ TWIN = card("other Noah", model="Noah 4", forcing=("ERA5",))
     ],
 )  # fmt: skip
 def test_two_cards_say_how_products_depend(one: Card, other: Card | None, kind: str) -> None:
-    assert relation("one", one, "other", other).kind == kind
+    found = relation("one", one, "other", other)
+    assert (found.one, found.other, found.kind) == ("one", "other", kind)
     assert relation("other", other, "one", one).kind == kind
 
 
@@ -87,3 +89,9 @@ def test_stations_of_a_rivals_training_are_upstream_seen() -> None:
     rival = card("rival", training_stations=("COSMOS/Far", {"lat": 39.10, "lon": -96.61}))
     assert upstream_labels(rival, table()).tolist() == ["independent", "upstream_seen", "upstream_seen", "independent"]
     assert set(upstream_labels(card("rival"), table())) == {"unknown"}
+
+
+@pytest.mark.parametrize("model", [{}, {"ledger": {"split": "P4"}}, {"ledger": []}])
+def test_a_model_without_a_readable_ledger_is_named(model: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"no ledger in the model.*m\.json"):
+        ledger_of(model, "m.json")  # type: ignore[arg-type]

@@ -384,6 +384,7 @@ def test_rivals_that_are_constant_or_nearly_empty_change_nothing_for_ours(
     single = np.full(shape, np.nan)
     single[400] = 0.2
     rivals = {"flat": np.full(shape, 0.25), "single": single, "below": np.full(shape, -0.01), "void": single * np.nan}
+    rivals["late"] = np.roll(make["truth"](800, lat.size * lon.size).reshape(shape), 1, axis=0)
     paths = tuple((name, str(make["file"](tmp_path / f"{name}.nc", one, lat, lon))) for name, one in rivals.items())
     given = Settings(product=("ours", str(small / "ours")), stations=(small / "stations.nc",), rivals=paths)
     run_validation(given, tmp_path / "out")
@@ -393,8 +394,14 @@ def test_rivals_that_are_constant_or_nearly_empty_change_nothing_for_ours(
     assert words["flat"] == words["below"] == ["constant_series"]
     assert words["single"] == ["few_samples"]
     assert words["ours"] == ["ok"]
-    notes = json.loads((tmp_path / "out" / "run.json").read_text())["references"]["stations"]["common_sample"]
+    told = json.loads((tmp_path / "out" / "run.json").read_text())["references"]["stations"]
+    assert told["day_shift_suspected"] == ["late"]
+    notes = told["common_sample"]
     assert "single" in notes["takes_more_than_half"]
+    kept = pd.read_parquet(tmp_path / "out" / "stations.parquet")
+    assert notes["days_of_ours"] == kept["funnel_matched"].sum() > kept["funnel_matched"].max()
+    # Only products with days are collocated: three of them and the stations give values.
+    assert scores["metric"].eq("tc_error").any()
     void = scores[scores["product"].eq("void")]
     assert sorted(zip(void["metric"], void["signal"], strict=True)) == sorted(HEADLINE)
     assert set(void["status"]) == {"no_overlap"}

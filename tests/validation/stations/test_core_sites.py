@@ -268,6 +268,7 @@ def test_a_match_up_is_a_core_site_with_the_smap_column_beside_it(tmp_path: Path
     assert str(dataset["station_id"].values[0]).startswith("SMAP-CVS/16013603/")
     assert [str(dataset[name].values[0]) for name in ("site_class", "footprint_kind")] == ["core", "core-site"]
     assert (float(dataset["lat"].values[0]), float(dataset["lon"].values[0])) == (31.75, -110.03)
+    assert np.pi * float(dataset["footprint_radius"].values[0]) ** 2 == pytest.approx(36_000.0**2)
     np.testing.assert_allclose(
         dataset["soil_moisture"].values[0], [0.12, np.nan, np.nan, 0.14, np.nan, 0.145], atol=1e-6
     )

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from calendar import monthrange
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -205,9 +206,9 @@ def test_static_variables_are_those_of_the_depth_and_the_epoch(tmp_path: Path) -
         "quantity_name;unit;depth_from[m];depth_to[m];value;description;quantity_source_name;quantity_source_timerange"
     )
     lines = [
-        head, 'clay fraction;%;0.00;0.30;23.00;;HWSD 30";', "clay fraction;%;0.30;1.00;29.00;;HWSD;",
+        head, "organic carbon;;;;77;;C;2015-2015;",
+        'clay fraction;%;0.00;0.30;23.00;;HWSD 30";', "clay fraction;%;0.30;1.00;29.00;;HWSD;",
         "land cover classification;;;;10;Crops;A;1998-2002;", "land cover classification;;;;130;Grass;B;2013-2017;",
-        "organic carbon;;;;77;;C;2015-2015;",
         "climate classification;;;;Cfa;Temperate;K;;",
     ]  # fmt: skip
     (tmp_path / "NET_NET_SomeWhere_static_variables.csv").write_text("\r\n".join(lines), encoding="latin-1")
@@ -408,12 +409,12 @@ def test_an_impossible_value_that_the_network_let_pass_is_ours_to_reject(tmp_pat
 def test_frost_flags_and_rain_beside_make_daily_series(tmp_path: Path) -> None:
     lines = [line.replace(" G M", " D01 M") if line.startswith("2015/01/02 03") else line for line in rows()]
     write(tmp_path, lines)
-    rain = [line.replace("0.2000", "1.5") for line in rows(3)]
+    rain = [line.replace("0.2000", "0.0" if line.startswith("2015/01/02") else "1.5") for line in rows(3)]
     write(tmp_path, rain, name=NAME.replace("_sm_", "_p_"))
     dataset = read_stations([tmp_path])
     assert dataset.sizes["station"] == 1
     assert dataset["frozen"].values[0].tolist() == [0, 1, 0, 0]
-    np.testing.assert_allclose(dataset["precipitation"].values[0], [36, 36, 36, np.nan])
+    np.testing.assert_allclose(dataset["precipitation"].values[0], [36, 0, 36, np.nan])
 
 
 def test_only_the_days_asked_for_are_kept_and_the_others_counted(tmp_path: Path, funnel: Any) -> None:
@@ -448,6 +449,14 @@ def test_numbers_and_times_are_those_that_python_reads(value: float, stamp: date
     assert lines.numbers(2)[0].tolist() == [value, value]
     minutes = int((stamp - datetime(1970, 1, 1)).total_seconds() // 60)
     assert lines.minutes(0)[0].tolist() == [minutes, minutes]
+
+
+@pytest.mark.parametrize("year", [1900, 2000, 2015, 2016])
+def test_days_that_exist_are_those_of_the_calendar(year: int) -> None:
+    stamps = [(month, day) for month in range(14) for day in range(33)]
+    lines = split_lines("\n".join(f"{year}/{month:02d}/{day:02d} 00:00" for month, day in stamps).encode(), 4)
+    there = {(month, day) for month in range(1, 13) for day in range(1, monthrange(year, month)[1] + 1)}
+    assert {stamp for stamp, good in zip(stamps, lines.minutes(0)[1], strict=True) if good} == there
 
 
 @pytest.mark.parametrize("word", ["1e-3", "nan", "0.12345678901234567", "-0", "+.5", "5.", "123456789012345678"])

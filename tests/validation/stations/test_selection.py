@@ -78,6 +78,9 @@ def test_joined_sensors_follow_each_other_and_are_told_apart(two: Path, funnel: 
     np.testing.assert_allclose(dataset["soil_moisture"].values[0, [9, 10]], [0.209, 0.310], atol=1e-6)
     assert funnel.rejected(dataset) == {"sensor_overlap": 4}
     funnel.check(dataset, single=False)
+    sensor(two, "C", range(12, 20), 0.4)
+    notes = json.loads(read_stations([two], sensors="join").attrs["reader_notes"])
+    assert list(notes["left_out"].values()) == ["not_join, 8 days"]
 
 
 def test_deep_sensors_of_different_depth_are_not_rivals(tmp_path: Path) -> None:

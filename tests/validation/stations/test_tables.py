@@ -12,6 +12,9 @@ import yaml
 
 from vadose.common import InputError, UsageError
 from vadose.validation.stations import open_stations, probe, read_stations, station_days, write_stations
+from vadose.validation.stations.identity import keys
+from vadose.validation.stations.lists import is_station_list
+from vadose.validation.stations.sources import members
 from vadose.validation.stations.uscrn import standard_offset
 
 COLUMNS = "WBANNO,LST_DATE,LONGITUDE,LATITUDE,T_DAILY_MEAN," + ",".join(
@@ -307,6 +310,12 @@ def foreign(path: Path, **changes: Any) -> Path:
     return path
 
 
+def test_keys_of_long_names_stay_short_and_distinct() -> None:
+    found = keys(["x" * 300, "x" * 299, "--"])
+    assert [len(one) for one in found] == [120, 122, 7]
+    assert len(set(found)) == 3
+
+
 def test_hostile_names_are_kept_and_get_a_safe_key(tmp_path: Path) -> None:
     dataset = open_stations(foreign(tmp_path / "f.nc"))
     assert dataset["station_id"].values.tolist() == ["a/../b", '<script>"x"', "Zürich, #1"]
@@ -378,3 +387,10 @@ def test_a_station_dataset_of_another_layout_is_refused_with_the_command_that_re
     write_stations(dataset, tmp_path / "old.nc")
     with pytest.raises(InputError, match="layout 1, this program reads layout 2.*vadose ingest stations"):
         open_stations(tmp_path / "old.nc")
+
+
+def test_a_table_of_places_without_names_is_no_list_of_stations(tmp_path: Path) -> None:
+    for name, head, known in (("a.csv", "latitude,longitude,altitude", False), ("b.csv", "station,lat,lon", True)):
+        (tmp_path / name).write_text(f"{head}\n1,2,3\n")
+        (member,) = members(tmp_path / name)
+        assert is_station_list(member, member.head()) == known
