@@ -67,6 +67,18 @@ def test_a_day_is_never_issued_again_whatever_its_inputs_are(rolled, worlds):
     assert len(list((directory / "provenance").glob("*/recipe.yaml"))) == 2
 
 
+def test_a_roll_that_was_stopped_before_its_gate_ends_as_a_whole_one(rolled, worlds):
+    workspace, directory = rolled
+    recipe, _, _ = nrt(worlds, workspace)
+    whole = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    assert b"compliance_checker" in whole[directory / "gate.json"]
+    roll(recipe, directory, silent)
+    assert {path: path.read_bytes() for path in whole} == whole
+    (directory / "gate.json").unlink()
+    assert roll(recipe, directory, silent).added == ()
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
 def test_an_issued_day_is_not_forgotten_and_its_absence_is_said(rolled, worlds):
     workspace, directory = rolled
     with pytest.raises(GateError, match="2016-01-10 was issued; a day of stream NRT is produced once"):

@@ -51,7 +51,8 @@ class Roll:
 def roll(recipe: Recipe, directory: Path, progress: Progress, *, dry_run: bool = False) -> Roll:
     """Check and list what is new in `nrt/`, and remove what has had its final granule for 90 days.
 
-    The days are counted to the recipe's `issued`, never to the clock. If a check fails nothing changes.
+    The days are counted to the recipe's `issued`, never to the clock. If a check fails nothing changes. Where nothing
+    is new nothing is written, unless `gate.json` is not of this manifest: then all granules are checked again.
 
     Raises
     ------
@@ -81,13 +82,23 @@ def _roll(recipe: Recipe, folder: Folder, progress: Progress, dry_run: bool) -> 
         raise InputError("no granules", where=str(folder.path), next=f"vadose build {recipe.recipe}")
     leaving = set(_expired(recipe, folder, {*paths, *known}))
     new = [path for path in paths if path not in known and path not in leaving]
-    surveyed = list(_surveyed(folder, new, progress))
+    gated = _is_gated(folder)
+    again = [] if gated else [path for path in paths if path in known and path not in leaving]
+    surveyed = list(_surveyed(folder, sorted([*new, *again]), progress))
     results = tuple(_results(recipe, folder, surveyed, known))
-    if all(result.passed for result in results) and not dry_run:
+    changes = bool(new or leaving) or not gated
+    if all(result.passed for result in results) and changes and not dry_run:
         entries = {path: entry for path, entry in known.items() if path not in leaving}
         _write(recipe, folder, surveyed, entries, leaving)
         write_gate(folder, results)
     return Roll(folder, results, tuple(new), tuple(sorted(leaving)))
+
+
+def _is_gated(folder: Folder) -> bool:
+    """Whether the last roll came to its end: its `gate.json` names the manifest that is there."""
+    if not ((folder.path / GATE).is_file() and (folder.path / MANIFEST).is_file()):
+        return False
+    return bool(read_json(folder.path / GATE).get("manifest_sha256") == folder.manifest_sha256)
 
 
 def _listed(folder: Folder) -> list[dict[str, Any]]:
