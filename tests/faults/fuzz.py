@@ -9,19 +9,14 @@ written outside the output folder. With
 from __future__ import annotations
 
 import argparse
-import atexit
-import contextlib
 import datetime
 import functools
-import importlib
-import importlib.util
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -31,10 +26,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+from apart import apart, imported
 from mutations import mutated
 from originals import KINDS, ROUND, Original, originals
 
-from vadose.cli.supervisor import supervised
+from vadose.cli import main
 from vadose.common import write_json
 
 SECONDS = 30.0
@@ -53,7 +49,7 @@ def trial(number: int, seed: int, given: dict[str, Original], sandbox: Path) -> 
     shutil.copytree(original.folder, here, symlinks=True)
     mutated(here / original.targets[int(generator.integers(len(original.targets)))], original.text, generator)
     before = listing(sandbox)
-    code, said = apart(original.command(here, sandbox / "out"))
+    code, said = apart(lambda: main.run(original.command(here, sandbox / "out")))
     wrong = []
     if code not in EXIT_CODES:
         wrong.append(f"exit {code}: {said[-600:]}")
@@ -64,37 +60,6 @@ def trial(number: int, seed: int, given: dict[str, Original], sandbox: Path) -> 
     if listing(sandbox) != before:
         wrong.append("wrote outside the output folder")
     return kind, code, "; ".join(wrong)
-
-
-def apart(words: list[str]) -> tuple[int, str]:
-    """Exit code and messages of the program in a process of its own, forked from this one, which has read nothing."""
-    from vadose.cli import main
-
-    def work() -> int:
-        code = main.run(words)
-        atexit._run_exitfuncs()
-        sys.stderr.flush()
-        # To take all modules apart would cost more than most inputs do.
-        os._exit(code)
-
-    with tempfile.TemporaryFile("w+", errors="replace") as said, stderr_to(said.fileno()):
-        code = supervised(work, lambda error: main.report_error(error, as_json=False, command=words[0]))
-        sys.stderr.flush()
-        said.seek(0)
-        return code, said.read()
-
-
-@contextlib.contextmanager
-def stderr_to(handle: int) -> Iterator[None]:
-    """What this process and its children write to stderr goes there."""
-    kept = os.dup(2)
-    os.dup2(handle, 2)
-    try:
-        with os.fdopen(os.dup(handle), "w") as stream, contextlib.redirect_stderr(stream):
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def listing(sandbox: Path) -> dict[str, tuple[int, int]]:
@@ -128,22 +93,8 @@ def child(first: int, last: int, seed: int, base: Path, sandbox: Path) -> None:
 
 
 def warm(original: Original, sandbox: Path) -> None:
-    """Run the whole input once, so that the time to compile is nobody's, and import what that imported."""
-    from vadose.cli.main import run
-
-    def work() -> int:
-        code = run(original.command(original.folder, sandbox / "out"))
-        names.write("\n".join(name for name in sys.modules if not name.startswith("_")))
-        names.flush()
-        return code
-
-    with tempfile.TemporaryFile("w+") as names, Path(os.devnull).open("w") as nowhere, stderr_to(nowhere.fileno()):
-        supervised(work, lambda error: error.exit_code)
-        names.seek(0)
-        for name in names.read().split("\n"):
-            if name in sys.modules or importlib.util.find_spec(name.partition(".")[0]) is not None:
-                with contextlib.suppress(ImportError):
-                    importlib.import_module(name)
+    """Run the whole input once, so that the time to import and to compile is nobody's."""
+    imported(lambda: main.run(original.command(original.folder, sandbox / "out")))
     shutil.rmtree(sandbox, ignore_errors=True)
 
 
@@ -273,7 +224,7 @@ def fuzz(
     return counts
 
 
-def main() -> int:
+def run_trial() -> int:
     """Print the faults and the counts; exit 1 where there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
@@ -296,4 +247,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_trial())

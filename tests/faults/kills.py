@@ -1,36 +1,33 @@
 """Kills and full disks at random points: `python tests/faults/kills.py --kills 200 --disks 20 --seed 412 --out FOLDER`.
 
-Each trial copies what the stages before left, runs one stage, stops it at a random moment (SIGKILL) or lets the disk
-fill, and then asks: is every file under its final name whole, and does the same command end with the same bytes?
+Each trial copies what the stages before left, runs one stage, stops it at a random moment (SIGKILL, of the process that
+works or of the one that waits for it) or lets the disk fill, and then asks: is every file under its final name whole,
+and does the same command end with the same bytes?
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import hashlib
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from stages import STAGES
+from apart import apart, begin, imported
+from stages import STAGES, begun, run_stage
 
 from vadose.common import write_json
 
 Report = Callable[[str], None]
 State = dict[str, str]
-
-
-def command(stage: str, workspace: Path) -> list[str]:
-    """The program of a stage."""
-    return [sys.executable, str(Path(__file__).with_name("stages.py")), stage, str(workspace)]
 
 
 def state(workspace: Path) -> State:
@@ -59,20 +56,29 @@ def dropped(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
+def folder_after(stage: str) -> str:
+    """Name of the folder that holds what the uninterrupted stage left."""
+    return f"after-{stage.replace(' ', '-')}"
+
+
 class Snapshots:
     """What the uninterrupted stages leave, and how long each takes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stages: Sequence[str]) -> None:
         self.before: dict[str, Path] = {}
         self.after: dict[str, State] = {}
         self.seconds: dict[str, float] = {}
         current = folder / "start"
         current.mkdir(parents=True)
-        for stage in STAGES:
+        apart(functools.partial(begun, current))
+        for stage in stages:
             self.before[stage] = current
-            done = copied(current, folder / f"after-{stage}")
+            done = copied(current, folder / folder_after(stage))
+            imported(functools.partial(run_stage, stage, copied(current, folder / "trial")))
             started = time.perf_counter()
-            subprocess.run(command(stage, done), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            code, said = apart(functools.partial(run_stage, stage, done))
+            if code:
+                raise SystemExit(f"{stage} ends with {code}: {said}")
             self.seconds[stage] = time.perf_counter() - started
             self.after[stage] = state(done)
             current = done
@@ -88,9 +94,9 @@ def faults(found: State, before: State, after: State) -> list[str]:
 
 def resumed(stage: str, workspace: Path, after: State) -> list[str]:
     """Run the stage again to its end; what differs from the uninterrupted one."""
-    done = subprocess.run(command(stage, workspace), capture_output=True, text=True, check=False)
-    if done.returncode:
-        return [f"the same command ended with {done.returncode}: {done.stderr[-300:]}"]
+    code, said = apart(functools.partial(run_stage, stage, workspace))
+    if code:
+        return [f"the same command ended with {code}: {said[-300:]}"]
     found = state(workspace)
     return sorted(name for name in {*found, *after} if found.get(name) != after.get(name))
 
@@ -99,10 +105,10 @@ def killed(stage: str, snapshots: Snapshots, workspace: Path, draw: random.Rando
     """Kill one run of a stage at a random moment; whether it was still running, and what was wrong."""
     copied(snapshots.before[stage], workspace)
     before = state(workspace)
-    process = subprocess.Popen(command(stage, workspace), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(draw.uniform(0.2, 1.0) * snapshots.seconds[stage])
-    process.send_signal(signal.SIGKILL)
-    running = process.wait() != 0
+    process = begin(functools.partial(run_stage, stage, workspace))
+    time.sleep(draw.uniform(0.02, 1.0) * snapshots.seconds[stage])
+    process.kill(draw.random() < 0.5)
+    running = process.end() != 0
     after = snapshots.after[stage]
     wrong = [f"{name} is neither old nor new" for name in faults(state(workspace), before, after)]
     return running, [*wrong, *resumed(stage, workspace, after)]
@@ -122,23 +128,33 @@ def small_disk(folder: Path, size_bytes: int) -> Iterator[None]:
 def filled(stage: str, snapshots: Snapshots, disk: Path, draw: random.Random) -> tuple[bool, list[str]]:
     """Run a stage on a disk that cannot hold all it writes; whether it was full, and what was wrong."""
     source = snapshots.before[stage]
-    held = occupied(source)
-    needed = max(occupied(source.parent / f"after-{stage}") - held, 1)
-    with small_disk(disk, held + (1 << 18) + int(draw.uniform(0.05, 0.9) * needed)):
+    needed = max(occupied(source.parent / folder_after(stage)) - occupied(source), 1)
+    with small_disk(disk, 4 * needed + 2 * occupied(source) + (64 << 20)):
         workspace = copied(source, disk / "w")
+        resized(disk, used(disk) + int(draw.uniform(0.05, 0.9) * needed))
         before = state(workspace)
-        done = subprocess.run(command(stage, workspace), capture_output=True, text=True, check=False)
+        code, said = apart(functools.partial(run_stage, stage, workspace))
         after = snapshots.after[stage]
         wrong = [f"{name} is neither old nor new" for name in faults(state(workspace), before, after)]
-        if done.returncode not in (0, 3):
-            wrong.append(f"exit {done.returncode}: {done.stderr[-300:]}")
-        subprocess.run(["mount", "-o", f"remount,size={held + 4 * needed + (64 << 20)}", disk], check=True)
-        return done.returncode != 0, [*wrong, *resumed(stage, workspace, after)]
+        if code not in (0, 3):
+            wrong.append(f"exit {code}: {said[-300:]}")
+        resized(disk, used(disk) + 4 * needed + (64 << 20))
+        return code != 0, [*wrong, *resumed(stage, workspace, after)]
 
 
 def occupied(folder: Path) -> int:
     """Bytes that a tmpfs needs for the files of a folder: whole pages."""
-    return sum(-(-path.lstat().st_size // 4096) * 4096 + 4096 for path in folder.rglob("*"))
+    return sum(-(-path.lstat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
+
+
+def used(disk: Path) -> int:
+    """Bytes that are taken on a file system."""
+    return shutil.disk_usage(disk).used
+
+
+def resized(disk: Path, size_bytes: int) -> None:
+    """Give a tmpfs another size."""
+    subprocess.run(["mount", "-o", f"remount,size={size_bytes}", disk], check=True)
 
 
 @dataclass
@@ -157,18 +173,21 @@ class Counts:
             write_json(path, {"command": command, "date": today, **asdict(self)})
 
 
-def trials(kills: int, disks: int, seed: int, out: Path, report: Report, result: Path | None = None) -> Counts:
-    """All trials; a stage that ended before it was stopped does not count."""
+def trials(
+    kills: int, disks: int, seed: int, out: Path, report: Report, result: Path | None = None,
+    names: Sequence[str] = tuple(STAGES),
+) -> Counts:  # fmt: skip
+    """All trials, of the stages in turn; one that ended before it was stopped does not count."""
     draw = random.Random(seed)
     if out.exists():
         dropped(out)
-    snapshots = Snapshots(out)
+    snapshots = Snapshots(out, names)
     counts = Counts(seed)
     plans = [("kill", killed, out / "trial", kills, counts.kills), ("disk", filled, out / "disk", disks, counts.disks)]
     for name, run, place, count, stopped in plans:
         attempts = 0
         while sum(stopped.values()) < count and attempts < 4 * count:
-            stage = STAGES[attempts % len(STAGES)]
+            stage = names[attempts % len(names)]
             attempts += 1
             effective, wrong = run(stage, snapshots, place, draw)
             stopped[stage] = stopped.get(stage, 0) + int(effective)
