@@ -1,6 +1,7 @@
 """Shifted days are found, strata of days hold the right days, and drifts and breaks are seen."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from vadose.validation.run import run_validation
 from vadose.validation.scores import Sample, score
 from vadose.validation.settings import Settings
 from vadose.validation.stability import stability
-from vadose.validation.station_table import _soil
+from vadose.validation.station_table import _soil, station_groups
 from vadose.validation.strata import DayStrata, class_moments, day_strata, day_types, gap_lengths, gap_strata
 
 DAYS = np.datetime64("2015-01-01", "D") + np.arange(1500)
@@ -196,15 +197,16 @@ def test_the_error_of_a_shift_is_that_of_a_jackknife_over_clusters() -> None:
     assert found.ci_high - found.days == pytest.approx(stats.t.ppf(0.975, 5) * error, rel=1e-3)
 
 
-def test_a_class_of_all_days_has_the_interval_of_all_days() -> None:
+@pytest.mark.parametrize("name", ["bias", "ubrmsd", "r"])
+def test_a_class_of_all_days_has_the_interval_of_all_days(name: str) -> None:
     rng = np.random.default_rng(9)
     r = weather(12, 700)
     x = r + 0.01 + 0.02 * rng.standard_normal(r.shape)
     names = np.array([f"s{k}" for k in range(12)])
     keys = {"product": "p", "version": "1", "reference": "s", "subset": "own", "split": "P1"}
     sample, network = Sample(x, r, keys, np.ones(12), names), Network(np.arange(12), ())
-    whole = next(iter(score(sample, network, (("bias", "raw"),), intervals=True)))
-    strata = DayStrata("year", ("2015",), np.zeros(r.shape, np.int8), metrics=("bias",))
+    whole = next(iter(score(sample, network, ((name, "raw"),), intervals=True)))
+    strata = DayStrata("year", ("2015",), np.zeros(r.shape, np.int8), metrics=(name,))
     (row,) = (one for one in class_rows(sample, score_classes(sample, network, strata)[0], network)
               if one["aggregate"] == "mean")  # fmt: skip
     (same,) = (one for one in average_rows(sample, whole, network) if one["aggregate"] == "mean")
@@ -224,3 +226,11 @@ def test_a_constant_product_has_no_shift() -> None:
     found = Lagged.of(np.full(true.shape, 0.25), true)
     assert np.isnan(found.increments).all()
     assert shift(found, np.arange(8)).status == "few_samples"
+
+
+def test_unchecked_series_among_others_are_a_stratum() -> None:
+    words = {"land_cover": "unknown", "climate": "unknown", "depth_from": 0.0, "depth_to": 0.05}
+    table = pd.DataFrame([{**words, "flag_dialect": one} for one in ("current", "legacy", "current")])
+    for rows, known in ((table, {"current", "legacy"}), (table.iloc[[0, 2]], set())):
+        groups = station_groups(SimpleNamespace(table=rows, kind="stations"))  # type: ignore[arg-type]
+        assert {name for kind, name, _ in groups if kind == "flag_dialect"} == known

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
 import xarray as xr
 import yaml
@@ -251,3 +252,39 @@ def test_bounds_of_rows_from_north_to_south_are_their_edges(tmp_path: Path, turn
                  lat_bnds=(("lat", "n"), bounds[:, ::-1] if turned else bounds))  # fmt: skip
     geometry = open_product("x", str(path)).geometry
     assert geometry.containing([41.3, 41.1, 40.2], [-100.0] * 3)[0].tolist() == [0, 1, 1]
+
+
+def test_rows_of_ease_grid_without_bounds_meet_half_way_in_the_projection(tmp_path: Path) -> None:
+    step, rows = 36032.220840584, np.arange(20, 60)
+    to_degrees = pyproj.Transformer.from_crs(6933, 4326, always_xy=True)
+    lat, edge = (to_degrees.transform(np.zeros(one.size), (203 - one) * step)[1]
+                 for one in (rows + 0.5, np.arange(20, 61.0)))  # fmt: skip
+    path = write(tmp_path / "x.nc", ("time", "lat", "lon"), np.full((4, 40, 2), 0.2), time=DAYS, lat=lat, lon=LON)
+    geometry = open_product("x", str(path)).geometry
+    assert geometry.containing(edge[1:-1] - 1e-4, np.full(39, -99.0))[0].tolist() == list(range(1, 40))
+    assert geometry.containing(edge[1:-1] + 1e-4, np.full(39, -99.0))[0].tolist() == list(range(39))
+
+
+def test_only_points_within_the_reach_of_a_place_are_nearby(tmp_path: Path) -> None:
+    lat, lon = np.arange(40.0, 42.0, 0.1), np.full(20, -99.0)
+    path = write(tmp_path / "x.nc", ("s", "time"), np.full((20, 4), 0.2), time=DAYS, lat=("s", lat), lon=("s", lon))
+    geometry = open_product("x", str(path)).geometry
+    rows, columns, apart = geometry.nearby(41.02, -99.0)
+    # The points lie 11.1 km apart, which is how far each reaches.
+    assert (rows.tolist(), columns.tolist()) == ([0, 0], [10, 11])
+    np.testing.assert_allclose(apart, [2.2, 8.9], atol=0.1)
+
+
+@pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF4"])
+def test_packed_values_of_any_netcdf_are_unpacked_once(tmp_path: Path, kind: str) -> None:
+    coords = {"time": DAYS, "lat": LAT, "lon": LON}
+    packed = {"scale_factor": 0.001, "add_offset": 0.1, "_FillValue": np.int16(-1), "dtype": "i2"}
+    values = VALUES.copy()
+    values[2, 1, 1] = np.nan
+    xr.Dataset({"sm": (("time", "lat", "lon"), values, NAMED)}, coords=coords).to_netcdf(
+        tmp_path / "x.nc",
+        engine="netcdf4",
+        format=kind,
+        encoding={"sm": packed},  # type: ignore[call-overload]
+    )
+    np.testing.assert_allclose(at(tmp_path / "x.nc", 41.0, -99.0), values[:, 1, 1], atol=1e-6)

@@ -69,3 +69,13 @@ def test_a_run_has_the_classes_as_a_stratum_and_in_its_table(tmp_path: Path, mak
     chosen = chosen[chosen["product"].eq("era") & chosen["subset"].eq("own") & chosen["aggregate"].eq("median")]
     values = chosen[chosen["signal"].eq("raw")].set_index("stratum")["value"]
     assert values["poor"] > 1.5 * values["good"]
+
+
+def test_a_triplet_is_made_of_its_common_days_and_of_anomalies_where_asked() -> None:
+    given = members((MODEL, SATELLITE))
+    given.values[1, :, ::3] = np.nan
+    raw, anomaly = (given.series((2, 1, 0), signal) for signal in ("raw", "anomaly_35d"))
+    expected = np.where(np.arange(3000) % 3 == 0, np.nan, given.values[2])
+    np.testing.assert_array_equal(raw[:, 0], expected)
+    assert abs(np.nanmean(anomaly)) < 1e-3
+    assert np.nanmax(np.abs(anomaly - raw)) > 0.01

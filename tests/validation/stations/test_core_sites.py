@@ -288,6 +288,12 @@ def test_the_place_of_a_match_up_may_stand_in_a_list_beside_it(tmp_path: Path) -
     assert float(read_stations([folder])["lat"].values[0]) == 31.75
 
 
+def test_the_smap_column_ends_with_the_last_day_asked_for(tmp_path: Path) -> None:
+    period = np.datetime64("2015-04-01"), np.datetime64("2015-04-02")
+    dataset = read_stations([matchup(tmp_path / "m")], period=period)
+    np.testing.assert_allclose(dataset["companion"].values[0], [0.15, 0.16], atol=1e-6)
+
+
 def test_the_smap_column_becomes_a_time_series_file_of_its_own(tmp_path: Path) -> None:
     dataset = read_stations([matchup(tmp_path / "m")])
     rival = companion(dataset)

@@ -172,3 +172,11 @@ def test_unordered_rows_are_checked_in_time() -> None:
 def test_the_porosity_is_the_highest_possible_value() -> None:
     found = checked(days(2), np.array([0.65, 0.75]), np.full(2, ""), porosity=0.7, checks=("range",))
     assert found.tolist() == ["", "own_range"]
+
+
+def test_the_lower_bound_decides_about_the_class_of_a_depth(tmp_path: Path) -> None:
+    for station, depth in (("A", "0.00 0.05"), ("B", "0.00 0.10"), ("C", "0.05 0.20")):
+        sensor(tmp_path / "s", "P", range(5), 0.2, depth, station=station)
+    assert read_stations([tmp_path / "s"])["depth_class"].values.tolist() == ["surface", "shallow", "deep"]
+    sensor(tmp_path / "s", "Q", range(5), 0.2, "0.00 0.30", station="A")
+    assert read_stations([tmp_path / "s"]).sizes["station"] == 4
