@@ -32,6 +32,18 @@ def test_a_weight_of_two_counts_like_two_stations() -> None:
     assert weighted_mean(values, weights) == pytest.approx(repeated.mean())
 
 
+def test_each_row_of_weights_has_the_median_of_its_own_repetition() -> None:
+    generator = np.random.default_rng(0)
+    values = np.append(generator.standard_normal(30).round(1), [np.nan, np.inf])
+    weights = generator.integers(0, 4, (2, 20, 32)).astype(float)
+    weights[0, 3] = 0.0
+    found = weighted_median(values, weights)
+    assert np.isnan(found[0, 3])
+    for row in np.argwhere(weights.any(axis=-1)):
+        repeated = np.repeat(values[:30], weights[tuple(row)][:30].astype(int))
+        assert found[tuple(row)] == np.median(repeated)
+
+
 def test_a_dense_network_weighs_like_one_cluster() -> None:
     weights = cluster_weights(["a", "a", "a", "b", "c"], [True, True, False, True, True])
     np.testing.assert_allclose(weights, [1 / 6, 1 / 6, 0.0, 1 / 3, 1 / 3])

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from vadose.statistics import kernels
 from vadose.statistics.distributions import t_p_value, t_quantile
 from vadose.statistics.longrun import DAYS_PER_YEAR, Floats, Gaps, tail_model
 from vadose.statistics.sums import Moments
@@ -35,10 +36,12 @@ def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     order = np.argsort(values, axis=-1, kind="stable")
     if values.ndim == 1:
         # One sort serves all replicates of a bootstrap.
-        ordered, mass = values[order], weights[..., order]
-    else:
-        ordered = np.take_along_axis(values, order, axis=-1)
-        mass = np.take_along_axis(np.broadcast_to(weights, values.shape), order, axis=-1)
+        order = order[np.isfinite(values[order])]
+        rows = weights.reshape(int(np.prod(weights.shape[:-1])), values.size)
+        middles = kernels.weighted_middles(values[order], np.ascontiguousarray(rows.T), order)
+        return np.asarray(middles).reshape(weights.shape[:-1])
+    ordered = np.take_along_axis(values, order, axis=-1)
+    mass = np.take_along_axis(np.broadcast_to(weights, values.shape), order, axis=-1)
     mass = np.where(np.isfinite(ordered), mass, 0.0)
     share = np.cumsum(mass, axis=-1)
     total = share[..., -1:]
@@ -46,7 +49,6 @@ def weighted_median(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:
     tiny = 1e-12 * total
     low = (share >= half - tiny).argmax(axis=-1)[..., None]
     high = (share > half + tiny).argmax(axis=-1)[..., None]
-    ordered = np.broadcast_to(ordered, mass.shape)
     middle = (np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, high, -1)) / 2.0
     return np.asarray(np.where(total > 0, middle, np.nan)[..., 0])
 

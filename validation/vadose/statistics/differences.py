@@ -80,7 +80,8 @@ def difference(
     -----
     For `mse` this is the test of Diebold and Mariano 1995, doi 10.1080/07350015.1995.10524599.
     """
-    psi = ours.influence(metric) - rival.influence(metric)
+    psi = ours.influence(metric)
+    psi -= rival.influence(metric)
     run = MODELS[model](psi, ours.gaps)
     n = ours.moments.n
     one, two = (on_scale(metric, evaluate(metric, pairing.moments)) for pairing in (ours, rival))

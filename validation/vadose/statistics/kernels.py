@@ -98,7 +98,7 @@ def influence(x: Any, r: Any, means: Any, gradient: Any) -> Any:
     `means` is `pair_means`, (7, series); `gradient` holds the derivatives by the six means, (6, series).
     """
     series, days = x.shape
-    psi = np.zeros((series, days))
+    psi = np.empty((series, days))
     for s in range(series):
         a, b, c, d, e, f = (
             gradient[0, s], gradient[1, s], gradient[2, s], gradient[3, s], gradient[4, s], gradient[5, s],
@@ -111,6 +111,32 @@ def influence(x: Any, r: Any, means: Any, gradient: Any) -> Any:
             value = a * dx + b * dr + c * dx * dx + d * dr * dr + e * dx * dr + f * abs(x[s, t] - r[s, t]) - centre
             psi[s, t] = value if ok else 0.0
     return psi
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def weighted_middles(values: Any, weights: Any, order: Any) -> Any:
+    """Weighted medians, (columns,), of ascending values (n,) for columns of weights, (m, columns).
+
+    `order`, (n,), names the rows of weights of the values.
+    """
+    columns = weights.shape[1]
+    total, share = np.zeros(columns), np.zeros(columns)
+    for row in order:
+        for column in range(columns):
+            total[column] += weights[row, column]
+    half, tiny = total / 2.0, 1e-12 * total
+    # The share only rises: the first value that reaches the half comes after as many as do not.
+    low, high = np.zeros(columns, np.int64), np.zeros(columns, np.int64)
+    for row in order:
+        for column in range(columns):
+            share[column] += weights[row, column]
+            low[column] += share[column] < half[column] - tiny[column]
+            high[column] += share[column] <= half[column] + tiny[column]
+    out = np.full(columns, np.nan)
+    for column in range(columns):
+        if total[column] > 0.0 and high[column] < values.size:
+            out[column] = (values[low[column]] + values[high[column]]) / 2.0
+    return out
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

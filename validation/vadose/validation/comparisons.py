@@ -93,6 +93,8 @@ class Pair:
 
     def seen_by(self, name: str, signal: str) -> Pair:
         """The same pair as a metric of a signal sees it: successive sensors on one level, anomalies."""
+        if signal == "raw" and name != RHO.name and (self.sensors is None or name not in CORRELATED):
+            return self
         known = np.isfinite(self.r)
         series = [self.ours, self.rival, self.r] if signal == "raw" or self.whole is None else [*self.whole]
         if name in CORRELATED or signal != "raw":

@@ -10,6 +10,7 @@ from typing import Any
 
 from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_directory
 from vadose.validation import further
+from vadose.validation.allocation import freed_memory_kept
 from vadose.validation.evidence import evidence_of
 from vadose.validation.gates import verdict
 from vadose.validation.hidden import hidden_values
@@ -72,7 +73,8 @@ def run_validation(
         progress.say(f"{out} is finished")
         return before
     work = fingerprinted(out.with_name(f".{out.name}.work"), opened.fingerprint)
-    results = _results(settings, opened, work, progress)
+    with freed_memory_kept():
+        results = _results(settings, opened, work, progress)
     with whole_directory(out) as part:
         write_run(part, opened, results)
     shutil.rmtree(work.parent)
