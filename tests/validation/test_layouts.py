@@ -288,3 +288,9 @@ def test_packed_values_of_any_netcdf_are_unpacked_once(tmp_path: Path, kind: str
         encoding={"sm": packed},  # type: ignore[call-overload]
     )
     np.testing.assert_allclose(at(tmp_path / "x.nc", 41.0, -99.0), values[:, 1, 1], atol=1e-6)
+
+
+def test_a_grid_whose_latitude_and_longitude_are_swapped_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.nc", ("time", "lat", "lon"), VALUES.transpose(0, 2, 1), time=DAYS, lat=LON, lon=LAT)
+    with pytest.raises(InputError, match="latitudes from -100 to -99, expected -90 to 90.*swapped"):
+        open_product("x", str(path))

@@ -217,6 +217,11 @@ def _gathered(dataset: xr.Dataset, name: str, where: str, roles: dict[str, str])
 def grid_of(dataset: xr.Dataset, lat: xr.DataArray, lon: xr.DataArray, where: str) -> Geometry:
     """The grid of one-dimensional centres, with edges from bounds, the projection, or half-way between."""
     centres = [np.asarray(one, float) for one in (lat, lon)]
+    if (np.abs(centres[0]) > 90.0).any():
+        raise InputError(
+            f"latitudes from {np.nanmin(centres[0]):g} to {np.nanmax(centres[0]):g}, expected -90 to 90",
+            where=f"{where}, variable {lat.name}", next="correct the file; latitude and longitude may be swapped",
+        )  # fmt: skip
     bounds = [_bounds(dataset, one) for one in (lat, lon)]
     if any(one is None and values.size < 2 for one, values in zip(bounds, centres, strict=True)):
         raise InputError("one row or column without bounds has no cell size", where=where, next="add bounds (CF 7.1)")
