@@ -266,4 +266,7 @@ def class_influence(
 def class_present(x: Floats, r: Floats, strata: DayStrata) -> Booleans:
     """Days on which any station is matched in each class, (class, time)."""
     matched = np.isfinite(x) & np.isfinite(r)
+    if len(strata.labels) == 1:
+        # A day is of the same class at all stations.
+        matched = np.asarray(matched.any(axis=0))[None]
     return np.stack([(matched & (strata.labels == number)).any(axis=0) for number in range(len(strata.names))])
