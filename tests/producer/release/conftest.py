@@ -1,6 +1,7 @@
 """A small version that is built, completed and passes the gate; tests change copies of it."""
 
 import hashlib
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -74,3 +75,14 @@ def tools():
     """The functions above, for tests that make versions of their own."""
     return type("Tools", (), {"make": staticmethod(make), "write_run": staticmethod(write_run),
                             "sign_off": staticmethod(sign_off)})  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def served():
+    """A small HTTP server over a folder: see the file beside this one."""
+    spec = importlib.util.spec_from_file_location("http_server", Path(__file__).with_name("http_server.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.served

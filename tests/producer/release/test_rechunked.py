@@ -1,6 +1,7 @@
 """The rechunked cube: what xarray reads from it and from the granules, versions that append, kills, planted faults."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ import xarray as xr
 import zarr
 
 from vadose.cli.main import run
-from vadose.common import GateError, silent
+from vadose.common import GateError, InputError, silent
 from vadose.producer.granules.reading import read_granule
 from vadose.producer.release import rechunked
 from vadose.producer.release.complete import repeat_gate
@@ -17,6 +18,8 @@ from vadose.producer.release.differences import granule_paths
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.publish import publish
 from vadose.producer.release.rechunked import Plan, compare, write_cube
+from vadose.producer.release.remote import RemoteRelease
+from vadose.producer.release.series import LocalRelease, points, read_series
 
 DAYS = ("2016-01-01", "2016-01-20")
 LONGER = ("2016-01-01", "2016-01-30")
@@ -191,6 +194,92 @@ def test_the_gate_asks_for_the_cube_and_verify_reads_it(copied, capsys):
     shutil.rmtree(version / "cube")
     failed = [item for item in repeat_gate(version, silent) if "missing or made" in "".join(item.reasons)]
     assert [item.check for item in failed] == ["cube"]
+
+
+PLACES = points([49.9, 47.1, 46.3, 47.1], [-54.9, -52.2, -50.1, -52.2])
+
+
+class Counted(LocalRelease):
+    """A release that says which of its granules are read."""
+
+    def values(self, granule, rows, columns):
+        raise AssertionError(f"{granule} was read")
+
+
+def read(source, first="2016-01-05", last="2016-01-19", **values):
+    return read_series(source, PLACES, np.datetime64(first), np.datetime64(last), silent, **values)
+
+
+def same(one, other):
+    assert np.array_equal(one.days, other.days)
+    for name in ("sm", "sm_uncertainty", "flag"):
+        assert getattr(one, name).dtype == getattr(other, name).dtype
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def without_cube(version, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalRelease, "cube", lambda self: None)
+        return read(LocalRelease(Folder(version)))
+
+
+def test_a_series_comes_out_of_the_cube_with_the_values_of_the_granules(workspace, monkeypatch):
+    for _, version in workspace:
+        found = read(Counted(Folder(version)))
+        same(found, without_cube(version, monkeypatch))
+        assert np.isfinite(found.sm).any()
+        assert np.isnan(found.sm).any()
+
+
+def test_a_series_over_http_comes_out_of_the_cube(workspace, served, monkeypatch):
+    _, version = workspace[0]
+    with served(version.parents[1]) as (server, url):
+        same(read(RemoteRelease(url), threads=8), without_cube(version, monkeypatch))
+    assert [path for path, _ in server.asked if "DAILY" in path or "refs" in path] == []
+    shards_read = [part for path, part in server.asked if "/c/" in path]
+    assert shards_read
+    assert all(shards_read)
+
+
+def test_one_day_of_many_cells_is_read_from_its_granule(workspace):
+    source = LocalRelease(Folder(workspace[0][1]))
+    grid = source.recipe().product.grid.grid()
+    rows, columns = (part.ravel() for part in np.indices(grid.shape))
+    days = np.arange("2016-01-01", "2016-01-03", dtype="datetime64[D]")
+    assert not source.cube().is_better(days, rows, columns, grid.chunk)
+    assert source.cube().is_better(days, rows[:1], columns[:1], grid.chunk)
+
+
+def test_granules_that_are_newer_than_the_cube_or_not_those_of_the_manifest_are_read_themselves(copied, monkeypatch):
+    _, version = copied
+    source = LocalRelease(Folder(version))
+    assert source.cube() is not None
+    granule = next(version.rglob("*20160110*.nc"))
+    later = (version / "cube/daily.zarr/zarr.json").stat().st_mtime_ns + 10**9
+    os.utime(granule, ns=(later, later))
+    assert source.cube() is None
+    same(read(source), without_cube(version, monkeypatch))
+    os.utime(granule, ns=(0, 0))
+    manifest = json.loads((version / "manifest.json").read_text())
+    entry = next(entry for entry in manifest["files"] if entry["path"].endswith(granule.name))
+    entry["content_sha256"] = "0" * 64
+    (version / "manifest.json").write_text(json.dumps(manifest))
+    assert source.cube() is None
+
+
+@pytest.mark.parametrize("damage", ["flip", "loss", "cut"])
+def test_a_damaged_shard_is_an_error_and_no_value(copied, damage):
+    _, version = copied
+    for shard in shards(version).values():
+        raw = bytearray(shard.read_bytes())
+        # The middle of the first chunk's values; the index at the end has a checksum of its own.
+        raw[40] ^= 1
+        shard.write_bytes(raw if damage == "flip" else raw[:-5])
+        if damage == "loss":
+            shard.unlink()
+    with pytest.raises(InputError, match="the cube cannot be read") as caught:
+        read(LocalRelease(Folder(version)))
+    assert "vadose verify" in caught.value.next
 
 
 def test_without_the_word_in_the_recipe_there_is_no_cube(made):

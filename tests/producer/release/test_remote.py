@@ -1,15 +1,9 @@
 """Series out of a release over HTTP: the values of the local one, with few bytes, and readable errors."""
 
-import functools
 import hashlib
-import http.server
 import json
-import re
 import shutil
-import threading
 import zlib
-from contextlib import contextmanager
-from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -28,50 +22,6 @@ PLACES = points([49.9, 47.1, 46.3], [-54.9, -52.2, -50.1])
 SPAN = np.datetime64("2015-12-30"), np.datetime64("2016-01-05")
 
 
-class Whole(http.server.SimpleHTTPRequestHandler):
-    """A server without ranges, as Python's own is; it notes what it was asked for."""
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.server.asked.append((self.path, self.headers.get("Range")))
-        super().do_GET()
-
-
-class Ranges(Whole):
-    """A server that answers ranges, and fails where it is told to."""
-
-    def do_GET(self):
-        part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
-        if part is None:
-            return super().do_GET()
-        self.server.asked.append((self.path, part[0]))
-        if self.server.failures:
-            self.server.failures -= 1
-            return self.send_error(503)
-        raw = Path(self.translate_path(self.path)).read_bytes()[int(part[1]) : int(part[2]) + 1]
-        self.send_response(206)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(self.server.changed(raw))
-        return None
-
-
-@contextmanager
-def served(folder, handler=Ranges, failures=0, changed=bytes):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
-    server.asked, server.failures, server.changed = [], failures, changed
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server, f"http://127.0.0.1:{server.server_port}/demosmall-0p25deg/v1.0.0"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def same(one, other):
     assert np.array_equal(one.days, other.days)
     for name in ("sm", "sm_uncertainty", "flag", "cell_lat", "cell_lon"):
@@ -83,14 +33,14 @@ def local(made):
     return read_series(LocalRelease(Folder(made[2])), PLACES, *SPAN, silent)
 
 
-@pytest.mark.parametrize("handler", [Ranges, Whole])
-def test_a_release_over_http_gives_the_values_of_the_local_one(made, local, handler):
-    with served(made[2].parents[1], handler) as (_, url):
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_release_over_http_gives_the_values_of_the_local_one(made, local, ranges, served):
+    with served(made[2].parents[1], ranges=ranges) as (_, url):
         same(read_series(RemoteRelease(url), PLACES, *SPAN, silent, threads=8), local)
     assert np.isfinite(local.sm).any()
 
 
-def test_only_chunks_of_the_granules_are_read(made, local):
+def test_only_chunks_of_the_granules_are_read(made, local, served):
     with served(made[2].parents[1]) as (server, url):
         read_series(RemoteRelease(url), PLACES, *SPAN, silent, threads=8)
     granules = [part for path, part in server.asked if "DAILY" in path]
@@ -100,7 +50,7 @@ def test_only_chunks_of_the_granules_are_read(made, local):
     assert sorted(whole) == ["2015.json", "2016.json", "manifest.json", "recipe.yaml"]
 
 
-def test_a_server_that_fails_for_a_moment_is_asked_again(made, local, monkeypatch):
+def test_a_server_that_fails_for_a_moment_is_asked_again(made, local, monkeypatch, served):
     monkeypatch.setattr(fetching, "WAITS_S", (0.0, 0.0))
     with served(made[2].parents[1], failures=2) as (_, url):
         same(read_series(RemoteRelease(url), PLACES, *SPAN, silent), local)
@@ -109,13 +59,13 @@ def test_a_server_that_fails_for_a_moment_is_asked_again(made, local, monkeypatc
 
 
 @pytest.mark.parametrize("changed", [lambda raw: raw[:-9], lambda raw: bytes(len(raw)), lambda raw: raw[::-1]])
-def test_a_damaged_chunk_is_an_error_and_no_value(made, changed, monkeypatch):
+def test_a_damaged_chunk_is_an_error_and_no_value(made, changed, monkeypatch, served):
     monkeypatch.setattr(fetching, "WAITS_S", ())
     with served(made[2].parents[1], changed=changed) as (_, url), pytest.raises(InputError):
         read_series(RemoteRelease(url), PLACES, *SPAN, silent)
 
 
-def test_references_of_other_bytes_than_the_manifest_says_are_refused(copied):
+def test_references_of_other_bytes_than_the_manifest_says_are_refused(copied, served):
     _, _, version = copied
     place = version / "refs" / "2016.json"
     place.write_text(place.read_text() + " ")
@@ -139,7 +89,7 @@ def test_any_store_of_fsspec_serves(made, local):
     same(read_series(RemoteRelease("memory://mirror/demosmall-0p25deg/v1.0.0"), PLACES, *SPAN, silent), local)
 
 
-def test_the_program_extracts_from_a_url(made, tmp_path, capsys):
+def test_the_program_extracts_from_a_url(made, tmp_path, capsys, served):
     words = ["--lat", "47.1", "--lon", "-52.2", "--from", "2016-01-01", "--to", "2016-01-03", "--quiet"]
     assert run(["extract", str(made[2]), *words]) == 0
     expected = capsys.readouterr().out
@@ -151,7 +101,7 @@ def test_the_program_extracts_from_a_url(made, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("name", "message"), [("v9.9.9", "HTTP 404"), ("v1.0.0/stac", "HTTP 404")])
-def test_a_wrong_address_ends_with_exit_3(made, capsys, name, message):
+def test_a_wrong_address_ends_with_exit_3(made, capsys, name, message, served):
     with served(made[2].parents[1]) as (_, url):
         assert run(["extract", url.replace("v1.0.0", name), "--lat", "47", "--lon", "-52", "--quiet"]) == 3
     error = capsys.readouterr().err
@@ -159,7 +109,7 @@ def test_a_wrong_address_ends_with_exit_3(made, capsys, name, message):
     assert "Traceback" not in error
 
 
-def test_another_document_than_a_manifest_is_named(tmp_path):
+def test_another_document_than_a_manifest_is_named(tmp_path, served):
     folder = tmp_path / "demosmall-0p25deg" / "v1.0.0"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps([1]))
@@ -168,7 +118,7 @@ def test_another_document_than_a_manifest_is_named(tmp_path):
     shutil.rmtree(folder)
 
 
-def test_a_release_at_a_url_is_verified_file_by_file(copied, capsys, monkeypatch):
+def test_a_release_at_a_url_is_verified_file_by_file(copied, capsys, monkeypatch, served):
     monkeypatch.setattr(fetching, "WAITS_S", ())
     monkeypatch.setattr(verifying, "PART_BYTES", 20_000)
     _, _, version = copied
@@ -186,7 +136,7 @@ def test_a_release_at_a_url_is_verified_file_by_file(copied, capsys, monkeypatch
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_manifest_or_sums_that_disagree_at_a_url_are_damage(copied):
+def test_a_manifest_or_sums_that_disagree_at_a_url_are_damage(copied, served):
     _, _, version = copied
     sums = version / "SHA256SUMS"
     lines = sums.read_text().splitlines(keepends=True)
@@ -197,9 +147,9 @@ def test_a_manifest_or_sums_that_disagree_at_a_url_are_damage(copied):
         assert verifying.verify_url(url, silent).damaged == ["manifest.json has other bytes"]
 
 
-def test_a_second_run_with_a_journal_reads_only_what_is_left(made, tmp_path):
+def test_a_second_run_with_a_journal_reads_only_what_is_left(made, tmp_path, served):
     journal = tmp_path / "journal"
-    with served(made[2].parents[1], Whole) as (server, url):
+    with served(made[2].parents[1], ranges=False) as (server, url):
         assert verifying.verify_url(url, silent, journal=journal).damaged == []
         kept = journal.read_text().splitlines(keepends=True)
         # A stop after ten files, in the middle of a line.
@@ -220,7 +170,7 @@ def test_a_journal_of_a_copy_does_not_hide_other_bytes_of_another_manifest(copie
     assert "LICENSE has other bytes" in verifying.verify(version, silent, headers=False, journal=journal).damaged
 
 
-def test_a_connection_that_fails_is_no_damage_and_the_next_run_goes_on(made, tmp_path, monkeypatch):
+def test_a_connection_that_fails_is_no_damage_and_the_next_run_goes_on(made, tmp_path, monkeypatch, served):
     monkeypatch.setattr(fetching, "WAITS_S", ())
     monkeypatch.setattr(verifying, "PART_BYTES", 20_000)
     journal = tmp_path / "journal"

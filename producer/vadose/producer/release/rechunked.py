@@ -64,8 +64,14 @@ class Plan:
 
     def hashes(self) -> list[str]:
         """One hash for each block; blocks of equal hashes have the same bytes in any version."""
-        lines = ["".join(f"{self.contents[path]}\n" for path in block) for block in self.blocks()]
-        return [hashlib.sha256(text.encode()).hexdigest() for text in lines]
+        return block_hashes([self.contents[path] for path in self.paths])
+
+
+def block_hashes(contents: Sequence[str]) -> list[str]:
+    """The hash of each block, from those of the content of its granules in the order of time."""
+    blocks = [contents[first : first + CHUNK[0]] for first in range(0, len(contents), CHUNK[0])]
+    lines = ["".join(f"{content}\n" for content in block) for block in blocks]
+    return [hashlib.sha256(text.encode()).hexdigest() for text in lines]
 
 
 def update_cube(recipe: Recipe, folder: Folder, contents: Mapping[str, str], previous: Folder | None,
@@ -174,7 +180,7 @@ def _declare(plan: Plan, granule: Granule, part: Path) -> None:
             name, shape=shape, dtype=stored.dtype, chunks=inner or "auto", shards=shard, dimension_names=stored.dims,
             # No flag is -1: readers that take it for missing lose nothing.
             fill_value=fill if fill is not None else (-1 if gridded else 0),
-            compressors=ZstdCodec(level=ZSTD_LEVEL) if gridded else None,
+            compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True) if gridded else None,
         )  # fmt: skip
         array.attrs.update({key: _plain(value) for key, value in attributes.items()} | _fill_attribute(fill))
         if not gridded:

@@ -18,6 +18,7 @@ import yaml
 from vadose.common import InputError
 from vadose.producer.granules.names import parse_name
 from vadose.producer.recipe import Recipe
+from vadose.producer.release.cube_series import CubeSeries, open_cube
 from vadose.producer.release.fetching import Fetch, fetcher
 from vadose.producer.release.folder import MANIFEST
 from vadose.producer.release.references import FOLDER as REFS
@@ -33,6 +34,7 @@ class RemoteRelease:
     fetch: Fetch = field(init=False)
     _listed: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
     _years: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
+    _recipe: Recipe | None = field(init=False, default=None)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -59,6 +61,12 @@ class RemoteRelease:
 
     def recipe(self) -> Recipe:
         """The recipe that the version was built from."""
+        with self._lock:
+            if self._recipe is None:
+                self._recipe = self._read_recipe()
+            return self._recipe
+
+    def _read_recipe(self) -> Recipe:
         try:
             return Recipe.model_validate(yaml.safe_load(self.read("provenance/recipe.yaml")))
         except (yaml.YAMLError, pydantic.ValidationError) as error:
@@ -69,6 +77,10 @@ class RemoteRelease:
         found = {parse_name(PurePosixPath(path).name).day: path for path, item in self._listed.items()
                  if item["role"] == "granule"}  # fmt: skip
         return dict(sorted(found.items()))
+
+    def cube(self) -> CubeSeries | None:
+        """The cube, where the release has one."""
+        return open_cube(self._listed, self.recipe(), self.fetch, self.url)
 
     def values(self, granule: str, rows: Cells, columns: Cells) -> dict[str, npt.NDArray[Any]]:
         """The fields of some cells, by one request for each chunk that holds any of them."""

@@ -1,4 +1,4 @@
-"""Series of places out of the granules of a release, one small read a day."""
+"""Series of places out of a release: one small read a day, or few out of its cube."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from vadose.common.reading import reading
 from vadose.producer.granules.header import FILL
 from vadose.producer.grids import Grid
 from vadose.producer.recipe import Recipe
+from vadose.producer.release.cube_series import METADATA, CubeSeries, open_cube
 from vadose.producer.release.differences import granules_by_period
-from vadose.producer.release.folder import Folder
+from vadose.producer.release.folder import MANIFEST, Folder
+from vadose.producer.release.rechunked import FOLDER
+from vadose.producer.release.verify import published_entries
 
 Cells = npt.NDArray[np.int64]
 Fields = dict[str, npt.NDArray[Any]]
@@ -132,6 +135,10 @@ class Source(Protocol):
         """The `FIELDS` of some cells of a granule as stored, each (cell,)."""
         ...
 
+    def cube(self) -> CubeSeries | None:
+        """The rechunked cube of the same values, where there is one."""
+        ...
+
 
 @dataclass(frozen=True)
 class LocalRelease:
@@ -151,6 +158,26 @@ class LocalRelease:
     def granules(self) -> dict[date, str]:
         """Paths of the granules."""
         return {day: str(path) for day, path in granules_by_period(self.folder).items()}
+
+    def cube(self) -> CubeSeries | None:
+        """The cube, unless a granule of an unpublished version was written after it."""
+        made = self.folder.path / FOLDER / f"{self.recipe().product.step}.zarr" / METADATA
+        if not made.is_file() or not (self.folder.published or self._is_newest(made)):
+            return None
+        try:
+            listed = {str(entry["path"]): entry for entry in published_entries(self.folder.path / MANIFEST)}
+        except InputError:
+            return None
+        return open_cube(listed, self.recipe(), self._part, str(self.folder.path))
+
+    def _is_newest(self, made: Path) -> bool:
+        latest = max((Path(path).stat().st_mtime_ns for path in self.granules().values()), default=0)
+        return latest <= made.stat().st_mtime_ns
+
+    def _part(self, name: str, part: tuple[int, int] | None) -> bytes:
+        with (self.folder.path / name).open("rb") as file:
+            file.seek(part[0] if part else 0)
+            return file.read(part[1] if part else -1)
 
     def values(self, granule: str, rows: Cells, columns: Cells) -> dict[str, npt.NDArray[Any]]:
         """The fields of some cells, by one read in each chunk that holds any of them."""
@@ -213,15 +240,24 @@ def read_series(source: Source, places: Places, first: np.datetime64 | None, las
 
 def read_days(source: Source, rows: Cells, columns: Cells, first: np.datetime64 | None, last: np.datetime64 | None,
               progress: Progress, threads: int, reduced: Callable[[Fields], Fields]) -> tuple[Any, Fields]:  # fmt: skip
-    """First days of the periods, and what `reduced` makes of the fields of the cells, stacked over them."""
+    """First days of the periods, and what `reduced` makes of the fields of the cells, stacked over them.
+
+    The fields come out of the cube, where the release has one and they lie in fewer chunks of it.
+    """
     granules = _between(source, first, last)
+    days = np.array(list(granules), "datetime64[D]")
     stacked: Fields = {}
+    found: Iterator[Fields]
+    cube = source.cube() if days.size > 1 else None
     with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(lambda granule: reduced(source.values(granule, rows, columns)), granules.values())
-        for k, fields in enumerate(progress.track(found, "read", len(granules))):
+        if cube is not None and cube.is_better(days, rows, columns, source.recipe().product.grid.grid().chunk):
+            found = map(reduced, cube.fields(days, rows, columns, FIELDS))
+        else:
+            found = pool.map(lambda granule: reduced(source.values(granule, rows, columns)), granules.values())
+        for k, fields in enumerate(progress.track(found, "read", days.size)):
             for name, values in fields.items():
-                stacked.setdefault(name, np.empty((len(granules), *values.shape), values.dtype))[k] = values
-    return np.array(list(granules), "datetime64[D]"), stacked
+                stacked.setdefault(name, np.empty((days.size, *values.shape), values.dtype))[k] = values
+    return days, stacked
 
 
 def _between(source: Source, first: np.datetime64 | None, last: np.datetime64 | None) -> dict[date, str]:
