@@ -7,6 +7,7 @@ the time of a map. Elsewhere than with the GNU C library nothing is changed.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,8 +21,8 @@ _USUAL = (2**26, 2**25)
 @contextmanager
 def freed_memory_kept() -> Iterator[bool]:
     """Keep what is freed until the block ends, then give it back; yields whether the C library can."""
-    library = ctypes.CDLL(None)
-    if not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    if library is None or not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
         yield False
         return
     _set(library, *_KEPT)
