@@ -45,7 +45,8 @@ def positions(values: Any) -> Any:
     return order
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+# Inlined: numba cannot call it from Python once a compiled caller that holds a copy of it has come from the cache.
+@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
 def ascending(values: Any) -> Any:
     """Values, (n,), in ascending order, as a new array. NaN is not allowed."""
     return values[positions(values)]
