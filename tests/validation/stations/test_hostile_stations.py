@@ -1,6 +1,8 @@
 """Stations that break expectations go through a whole validation: each has its status, the others their scores."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,17 @@ def test_a_corrupted_station_file_is_in_the_funnel_and_nowhere_else(small: Path,
     assert described["bad"]["funnel"] == described["good"]["funnel"]
     pd.testing.assert_frame_equal(tables["bad"], tables["good"], check_exact=True)
     assert {name for name in names if tables["bad"]["stratum"].str.contains(name).any()} == set(names[:3])
+
+
+def test_every_opening_of_a_station_dataset_has_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "stations.nc"
+    path.write_bytes(b"not a file of stations")
+    for reads in ("open_stations", "reader_notes"):
+        code = (
+            "import sys, time, xarray; from pathlib import Path; from vadose.common import deadline;"
+            "deadline.opening.__wrapped__.__defaults__ = (0.2,); from vadose.validation.stations import dataset;"
+            f"xarray.open_dataset = lambda *a, **k: time.sleep(30); dataset.{reads}(Path(sys.argv[1]))"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+        assert done.returncode == 3, done.stderr
+        assert f"where  {path}" in done.stderr

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError
+from vadose.common.deadline import opening
 from vadose.common.reading import reading
 from vadose.producer.cube import Cube
 from vadose.producer.training.splits import Fold, Role
@@ -113,7 +114,9 @@ def read_stations(paths: Iterable[Path], cube: Cube, day: Day) -> Stations:
 
 def _read(path: Path, cube: Cube, day: Day) -> Stations:
     try:
-        with reading(path), netCDF4.Dataset(path) as file:
+        with opening(path):
+            opened = netCDF4.Dataset(path)
+        with reading(path), opened as file:
             if int(getattr(file, "vadose_stations", 0)) != LAYOUT:
                 raise InputError(f"no station dataset of layout {LAYOUT}", where=str(path), next=AGAIN)
             columns = {name: file[name][:] for name in ("station_id", "network", "status", "depth_class")}

@@ -255,7 +255,9 @@ def open_stations(path: Path) -> xr.Dataset:
 def reader_notes(path: Path) -> dict[str, Any]:
     """What the readers of a station dataset could not read, ignored or left out; empty for other files."""
     try:
-        with reading(path), xr.open_dataset(path, decode_times=False, engine="netcdf4") as opened:
+        with opening(path):
+            opened = xr.open_dataset(path, decode_times=False, engine="netcdf4")
+        with reading(path), opened:
             text = str(opened.attrs.get("reader_notes", "{}"))
     except UNREADABLE:
         return {}
