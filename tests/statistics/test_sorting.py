@@ -1,9 +1,6 @@
 """Sorting inside compiled loops, and that no sort of numpy is called there."""
 
 import ast
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +40,3 @@ def test_no_compiled_function_calls_a_sort_of_numpy() -> None:
                 found += [f"{path.name}:{node.name}" for one in calls if isinstance(one, ast.Attribute) and one.attr in templates]  # fmt: skip # noqa: E501
     assert compiled > 30
     assert found == []
-
-
-def test_values_are_sorted_from_python_after_a_cached_caller(tmp_path: Path) -> None:
-    program = (
-        "import numpy as np; from vadose.statistics import sorting, trends; a = np.array([2.0, 1.0, 3.0]);"
-        "trends._slopes(np.arange(3.0), a); print(sorting.ascending(a))"
-    )
-    for _ in ("compiled", "cached"):
-        done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=False,
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-        )  # fmt: skip
-        assert done.stdout == "[1. 2. 3.]\n", done.stderr
