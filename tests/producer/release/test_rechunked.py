@@ -1,5 +1,6 @@
 """The rechunked cube: what xarray reads from it and from the granules, versions that append, kills, planted faults."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import zarr
 from vadose.cli.main import run
 from vadose.common import GateError, InputError, silent
 from vadose.producer.granules.reading import read_granule
-from vadose.producer.release import rechunked
+from vadose.producer.release import rechunked, schemas
 from vadose.producer.release.complete import repeat_gate
 from vadose.producer.release.differences import granule_paths
 from vadose.producer.release.folder import Folder
@@ -282,5 +283,19 @@ def test_a_damaged_shard_is_an_error_and_no_value(copied, damage):
     assert "vadose verify" in caught.value.next
 
 
+def test_catalogues_name_the_cube(workspace):
+    recipe, version = workspace[0]
+    asset = json.loads((version / "stac/collection.json").read_text())["assets"]["cube"]
+    assert xr.open_zarr(version / "stac" / asset["href"]).sizes["time"] == 20
+    assert asset["type"] == "application/vnd.zarr; version=3"
+    found = json.loads((version / "dataset.jsonld").read_text())["distribution"]
+    (entry,) = [item for item in found if item["encodingFormat"] == asset["type"]]
+    raw = (version / "cube/daily.zarr/zarr.json").read_bytes()
+    assert entry["contentUrl"] == f"{recipe.product.landing_url.rstrip('/')}/v1.0.0/cube/daily.zarr/zarr.json"
+    assert entry["sha256"] == hashlib.sha256(raw).hexdigest()
+    assert list(schemas.check(version)) == []
+
+
 def test_without_the_word_in_the_recipe_there_is_no_cube(made):
     assert not (made[2] / "cube").exists()
+    assert "assets" not in json.loads((made[2] / "stac/collection.json").read_text())

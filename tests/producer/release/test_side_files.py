@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 
@@ -89,6 +90,20 @@ def test_stac_items_name_every_granule_with_its_hash(made):
         item for path in sorted((version / "stac").glob("2*.json")) for item in json.loads(path.read_text())["features"]
     ]
     assert {item["assets"]["data"]["href"][3:]: item["assets"]["data"]["file:checksum"][4:] for item in items} == hashes
+
+
+def test_downloads_lead_to_every_granule_with_their_hashes(made):
+    _, recipe, version, _ = made
+    found = json.loads((version / "dataset.jsonld").read_text())["distribution"]
+    base = f"{recipe.product.landing_url.rstrip('/')}/v1.0.0/"
+    places = {item["contentUrl"].removeprefix(base): item for item in found}
+    days = sorted(str(path.relative_to(version)) for path in version.rglob("*-DAILY-*.nc"))
+    assert [*places] == [days[0], days[-1], "refs/2015.json", "refs/2016.json", "stac/collection.json"]
+    for place, item in places.items():
+        raw = (version / place).read_bytes()
+        assert (item["sha256"], item["contentSize"]) == (hashlib.sha256(raw).hexdigest(), f"{len(raw)} B")
+    referred = "".join((version / place).read_text() for place in places if place.startswith("refs"))
+    assert all(day in referred for day in days)
 
 
 def test_documents_name_the_version_and_the_licence(made):

@@ -24,9 +24,9 @@ from vadose.producer.release.manifest import environment_lock, make_manifest, pr
 from vadose.producer.release.origins import earlier_origins
 from vadose.producer.release.origins import previous as note_of
 from vadose.producer.release.quicklook import quicklooks
-from vadose.producer.release.rechunked import update_cube
+from vadose.producer.release.rechunked import METADATA, cube_name, update_cube
 from vadose.producer.release.references import write_years
-from vadose.producer.release.stac import stac
+from vadose.producer.release.stac import COLLECTION, stac
 from vadose.producer.release.survey import Surveyed, survey
 
 VALIDATION = "quality/validation"
@@ -140,29 +140,42 @@ def write_side_files(folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed
         folder.put("quality/diff.json", as_json(changed))
     overlap = folder.path / OVERLAP
     issues = folder.root / "KNOWN_ISSUES.md"
+    ways = write_ways(folder, recipe, surveyed, previous, progress)
     texts = documents(
-        recipe, surveyed, read_json(folder.path / "provenance" / "inputs.json"), previous=previous,
+        recipe, surveyed, read_json(folder.path / "provenance" / "inputs.json"), ways, previous=previous,
         change_log=change_log(
             recipe, previous, changed, note=note_of(folder.path),
             overlap=read_json(overlap) if overlap.is_file() else None,
         ),
         issues=issues.read_text(encoding="utf-8") if issues.is_file() else None,
     )  # fmt: skip
-    issued = {version: origin.recipe.product.issued for version, origin in earlier_origins(folder.path).items()}
-    texts |= stac(recipe, surveyed, issued)
     texts |= {"quality/coverage.csv": coverage_csv([item.coverage for item in surveyed])}
     texts |= {"provenance/environment.lock": environment_lock()}
     for name, text in texts.items():
         folder.put(name, text)
-    progress.say("references")
-    for name, text in write_years(folder.path, [item.path for item in surveyed]).items():
-        folder.put(name, text)
-    contents = {item.path: str(item.entry["content_sha256"]) for item in surveyed}
-    update_cube(recipe, folder, contents, Folder(folder.root / f"v{previous}") if previous else None, progress)
     made = list(quicklooks(surveyed))
     for name, image in progress.track(made, "quicklooks"):
         folder.put(name, image)
     _remove_stale(folder, {name for name, _ in made})
+
+
+def write_ways(
+    folder: Folder, recipe: Recipe, surveyed: Sequence[Surveyed], previous: str | None, progress: Progress
+) -> dict[str, str]:
+    """Write what leads to all granules: references, cube and STAC; texts of those that a catalogue names, by path."""
+    progress.say("references")
+    texts = write_years(folder.path, [item.path for item in surveyed])
+    issued = {version: origin.recipe.product.issued for version, origin in earlier_origins(folder.path).items()}
+    catalogue = stac(recipe, surveyed, issued)
+    for name, text in (texts | catalogue).items():
+        folder.put(name, text)
+    contents = {item.path: str(item.entry["content_sha256"]) for item in surveyed}
+    update_cube(recipe, folder, contents, Folder(folder.root / f"v{previous}") if previous else None, progress)
+    named = texts | {COLLECTION: catalogue[COLLECTION]}
+    if recipe.build.cube:
+        root = f"{cube_name(recipe)}/{METADATA}"
+        named[root] = (folder.path / root).read_text(encoding="utf-8")
+    return named
 
 
 def _remove_stale(folder: Folder, quicklook_names: set[str]) -> None:

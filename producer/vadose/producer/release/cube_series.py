@@ -19,13 +19,12 @@ from vadose.common import InputError
 from vadose.producer.granules.names import parse_name
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.folder import published_granules
-from vadose.producer.release.rechunked import BLOCKS, FOLDER, block_hashes
+from vadose.producer.release.rechunked import BLOCKS, METADATA, block_hashes, cube_name
 
 Cells = npt.NDArray[np.int64]
 # A file of the release, or a part of it: first byte and number of bytes.
 Read = Callable[[str, "tuple[int, int] | None"], bytes]
 
-METADATA = "zarr.json"
 # What the fields of the cells of one block may take.
 BLOCK_BYTES = 1 << 28
 BYTES_PER_CELL = 10
@@ -117,7 +116,7 @@ def open_cube(listed: Mapping[str, Mapping[str, Any]], recipe: Recipe, read: Rea
     where
         The version, for messages.
     """
-    place = f"{FOLDER}/{recipe.product.step}.zarr"
+    place = cube_name(recipe)
     if f"{place}/{METADATA}" not in listed:
         return None
     paths = sorted(published_granules({"files": list(listed.values())}), key=_day)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from vadose.producer.granules.crs import geospatial
@@ -12,6 +14,9 @@ from vadose.producer.granules.wording import cell_methods, layer
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.prov import prov
+from vadose.producer.release.rechunked import FOLDER as CUBE
+from vadose.producer.release.references import FOLDER as REFERENCES
+from vadose.producer.release.stac import NETCDF, ZARR
 from vadose.producer.release.survey import Surveyed
 from vadose.producer.vocabulary import SOIL_MOISTURE
 
@@ -20,8 +25,8 @@ PERIOD = {"daily": "day", "monthly": "month"}
 NO_ISSUES = "# Known issues\n\nNone is known.\n"
 
 
-def documents(recipe: Recipe, surveyed: Sequence[Surveyed], inputs: Mapping[str, Any], *, previous: str | None,
-              change_log: str, issues: str | None) -> dict[str, str]:  # fmt: skip
+def documents(recipe: Recipe, surveyed: Sequence[Surveyed], inputs: Mapping[str, Any], ways: Mapping[str, str], *,
+              previous: str | None, change_log: str, issues: str | None) -> dict[str, str]:  # fmt: skip
     """Texts of all documents by name.
 
     Parameters
@@ -32,6 +37,8 @@ def documents(recipe: Recipe, surveyed: Sequence[Surveyed], inputs: Mapping[str,
         The granules, in the order of their paths.
     inputs
         `provenance/inputs.json`.
+    ways
+        Texts of the STAC collection, of the references and of the cube's `zarr.json`, by path.
     previous
         The version before, if there is one.
     change_log
@@ -46,7 +53,7 @@ def documents(recipe: Recipe, surveyed: Sequence[Surveyed], inputs: Mapping[str,
         "CHANGELOG.md": change_log,
         "KNOWN_ISSUES.md": issues or NO_ISSUES,
         "datacite.json": as_json(datacite(recipe, inputs, previous)),
-        "dataset.jsonld": as_json(jsonld(recipe, surveyed)),
+        "dataset.jsonld": as_json(jsonld(recipe, surveyed, ways)),
         "provenance/prov.json": as_json(prov(recipe, inputs)),
     }
 
@@ -175,8 +182,28 @@ def datacite(recipe: Recipe, inputs: Mapping[str, Any], previous: str | None) ->
     }  # fmt: skip
 
 
-def jsonld(recipe: Recipe, surveyed: Sequence[Surveyed]) -> dict[str, Any]:
-    """schema.org Dataset."""
+def _downloads(surveyed: Sequence[Surveyed], ways: Mapping[str, str]) -> Iterator[tuple[str, str, str, int, str]]:
+    """Name, path, format, size and hash: the first and the last granule, and what leads to all of them.
+
+    Every granule has its place in the references of its year; one entry each would make the document, which stands in
+    the product's page, megabytes long.
+    """
+    for name, item in (("first granule", surveyed[0]), ("last granule", surveyed[-1]))[: len(surveyed)]:
+        yield name, item.path, NETCDF, item.entry["bytes"], item.entry["sha256"]
+    for path, text in sorted(ways.items()):
+        place = PurePosixPath(path)
+        if place.parts[0] == REFERENCES:
+            name, form = f"all granules of {place.stem} as one dataset, by virtual references", "application/json"
+        elif place.parts[0] == CUBE:
+            name, form = "all granules as one Zarr store, chunked for series", ZARR
+        else:
+            name, form = "STAC collection of all granules, with size and checksum of each", "application/json"
+        raw = text.encode()
+        yield name, path, form, len(raw), hashlib.sha256(raw).hexdigest()
+
+
+def jsonld(recipe: Recipe, surveyed: Sequence[Surveyed], ways: Mapping[str, str]) -> dict[str, Any]:
+    """schema.org Dataset; `ways` are the texts of the files that lead to all granules."""
     product = recipe.product
     found = geospatial(product.grid.grid(), product.depth_m)
     box = {key: float(value) for key, value in found.items() if key.endswith(("min", "max"))}
@@ -204,11 +231,10 @@ def jsonld(recipe: Recipe, surveyed: Sequence[Surveyed]) -> dict[str, Any]:
         ],
         "distribution": [
             {
-                "@type": "DataDownload", "contentUrl": f"{landing}/v{product.version}/{item.path}",
-                "encodingFormat": "application/x-netcdf", "contentSize": f"{item.entry['bytes']} B",
-                "sha256": item.entry["sha256"],
+                "@type": "DataDownload", "name": name, "contentUrl": f"{landing}/v{product.version}/{path}",
+                "encodingFormat": form, "contentSize": f"{size} B", "sha256": sha256,
             }
-            for item in (surveyed[0], surveyed[-1])
+            for name, path, form, size, sha256 in _downloads(surveyed, ways)
         ],
         "isBasedOn": [{"@type": "Dataset", "name": source.name, "version": source.version} for source in recipe.inputs],
     }  # fmt: skip

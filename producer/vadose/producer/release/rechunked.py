@@ -29,6 +29,7 @@ from vadose.producer.recipe import Recipe
 from vadose.producer.release.folder import Folder
 
 FOLDER = "cube"
+METADATA = "zarr.json"
 # Periods, rows and columns of a chunk, counted from the first period of the record, and cells of a shard on a side.
 CHUNK = (92, 60, 60)
 SHARD_CELLS = 600
@@ -55,7 +56,7 @@ class Plan:
     @property
     def name(self) -> str:
         """Place inside the version: `cube/daily.zarr`."""
-        return f"{FOLDER}/{self.recipe.product.step}.zarr"
+        return cube_name(self.recipe)
 
     def blocks(self) -> list[list[str]]:
         """The granules of each block."""
@@ -72,6 +73,11 @@ def block_hashes(contents: Sequence[str]) -> list[str]:
     blocks = [contents[first : first + CHUNK[0]] for first in range(0, len(contents), CHUNK[0])]
     lines = ["".join(f"{content}\n" for content in block) for block in blocks]
     return [hashlib.sha256(text.encode()).hexdigest() for text in lines]
+
+
+def cube_name(recipe: Recipe) -> str:
+    """Place of the cube inside a version: `cube/daily.zarr`."""
+    return f"{FOLDER}/{recipe.product.step}.zarr"
 
 
 def update_cube(recipe: Recipe, folder: Folder, contents: Mapping[str, str], previous: Folder | None,
@@ -128,7 +134,7 @@ def write_cube(plan: Plan, previous: Folder | None, progress: Progress) -> int:
 def stored_hashes(place: Path) -> list[str] | None:
     """The hashes of the blocks of a cube; `None` where there is no whole one."""
     try:
-        document = json.loads((place / "zarr.json").read_text(encoding="utf-8"))
+        document = json.loads((place / METADATA).read_text(encoding="utf-8"))
         return list(document["attributes"][BLOCKS])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -313,7 +319,7 @@ def compare(plan: Plan) -> Iterator[str]:
 
 
 def _compare_copy(plan: Plan, place: Path) -> Iterator[str]:
-    copies = read_json(place / "zarr.json").get("consolidated_metadata", {}).get("metadata", {})
+    copies = read_json(place / METADATA).get("consolidated_metadata", {}).get("metadata", {})
     own = {path.parent.name: read_json(path) for path in place.glob("*/zarr.json")}
     for name in sorted(copies.keys() | own.keys()):
         if copies.get(name) != own.get(name):

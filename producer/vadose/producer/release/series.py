@@ -20,10 +20,10 @@ from vadose.common.reading import reading
 from vadose.producer.granules.header import FILL
 from vadose.producer.grids import Grid
 from vadose.producer.recipe import Recipe
-from vadose.producer.release.cube_series import METADATA, CubeSeries, open_cube
+from vadose.producer.release.cube_series import CubeSeries, open_cube
 from vadose.producer.release.differences import granules_by_period
 from vadose.producer.release.folder import MANIFEST, Folder
-from vadose.producer.release.rechunked import FOLDER
+from vadose.producer.release.rechunked import METADATA, cube_name
 from vadose.producer.release.verify import published_entries
 
 Cells = npt.NDArray[np.int64]
@@ -161,7 +161,7 @@ class LocalRelease:
 
     def cube(self) -> CubeSeries | None:
         """The cube, unless a granule of an unpublished version was written after it."""
-        made = self.folder.path / FOLDER / f"{self.recipe().product.step}.zarr" / METADATA
+        made = self.folder.path / cube_name(self.recipe()) / METADATA
         if not made.is_file() or not (self.folder.published or self._is_newest(made)):
             return None
         try:

@@ -11,6 +11,7 @@ from vadose.producer.granules.header import duration, field_names
 from vadose.producer.granules.names import parse_name
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
+from vadose.producer.release.rechunked import cube_name
 from vadose.producer.release.survey import Surveyed
 
 VERSION = "1.1.0"
@@ -23,6 +24,8 @@ EXTENSIONS = {
 # Multihash code of SHA-256 and its length in bytes.
 MULTIHASH = "1220"
 NETCDF = "application/x-netcdf"
+ZARR = "application/vnd.zarr; version=3"
+COLLECTION = "stac/collection.json"
 
 
 def stac(recipe: Recipe, surveyed: Sequence[Surveyed], issued: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -42,7 +45,7 @@ def stac(recipe: Recipe, surveyed: Sequence[Surveyed], issued: Mapping[str, str]
     texts = {
         f"stac/{year}.json": as_json(item_collection(recipe, items, known)) for year, items in sorted(years.items())
     }
-    return texts | {"stac/collection.json": as_json(collection(recipe, sorted(years)))}
+    return texts | {COLLECTION: as_json(collection(recipe, sorted(years)))}
 
 
 def box(recipe: Recipe) -> list[float]:
@@ -70,13 +73,21 @@ def collection(recipe: Recipe, years: Sequence[str]) -> dict[str, Any]:
             "spatial": {"bbox": [box(recipe)]},
             "temporal": {"interval": [[f"{first}T00:00:00Z", f"{last}T23:59:59Z"]]},
         },
-        **_datacube(recipe),
+        **_datacube(recipe), **_assets(recipe),
         "links": [
             {"rel": "self", "href": "./collection.json", "type": "application/json"},
             {"rel": "about", "href": product.landing_url},
             *({"rel": "items", "href": f"./{year}.json", "type": "application/geo+json"} for year in years),
         ],
     }  # fmt: skip
+
+
+def _assets(recipe: Recipe) -> dict[str, Any]:
+    """What holds all granules at once: the cube, where the recipe asks for one."""
+    if not recipe.build.cube:
+        return {}
+    title = "All granules as one Zarr store, chunked for series"
+    return {"assets": {"cube": {"href": f"../{cube_name(recipe)}", "type": ZARR, "roles": ["data"], "title": title}}}
 
 
 def _datacube(recipe: Recipe) -> dict[str, Any]:
