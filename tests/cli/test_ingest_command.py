@@ -10,9 +10,11 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+import yaml
 
 from vadose.cli.main import run
 from vadose.producer.cube import open_cube
+from vadose.producer.recipe import packaged_recipes
 
 
 def envelope(capsys: pytest.CaptureFixture[str]) -> dict:
@@ -212,3 +214,10 @@ def test_a_broken_station_file_is_named_and_the_others_are_read(
     out = capsys.readouterr().out
     assert "1 series" in out
     assert "NET_NET_T_sm" in out
+
+
+def test_a_recipe_without_inputs_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = yaml.safe_load(packaged_recipes()["simulated-atlstm"].read_text())
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(values | {"inputs": []}))
+    assert run(["ingest", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path / "w")]) == 2
+    assert "the recipe names no input" in capsys.readouterr().err

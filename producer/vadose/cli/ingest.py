@@ -120,6 +120,8 @@ def _recipe_requests(common: Common, name: str, words: Words) -> list[Request]:
                 next="leave it out, or name a reader instead of a recipe",
             )
     recipe = load_recipe(name)
+    if not recipe.inputs:
+        raise UsageError("the recipe names no input", where=name, next="list its files' readers under inputs")
     several = len({item.reader for item in recipe.inputs}) > 1
 
     def native(reader: str) -> Path:
