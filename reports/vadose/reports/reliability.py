@@ -25,7 +25,7 @@ def reliability_table(scores: pd.DataFrame, split: str) -> Table | None:
         caption=f"Calibrated 90 % intervals under {split}",
         sentence="How many of the held-out values lie within their 90 % interval, with the interval of that share, and "
         "how wide the intervals are, since wide ones always cover. The factors come from other blocks of 5 by 5 "
-        "degrees than those they are judged by. A class of land cover is judged where it has ten blocks and 100 "
+        "degrees than those they are judged by. A class of land cover, by its code, is judged from ten blocks and 100 "
         "effective days, and fails if the whole interval of its coverage lies outside 87 to 93 %.",
         first="method",
         words=("values", "classes judged", "classes outside"),
