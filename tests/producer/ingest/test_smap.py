@@ -264,3 +264,24 @@ def test_a_damaged_object_header_is_named(tmp_path: Path) -> None:
     path.write_bytes(raw)
     with pytest.raises(InputError, match="soil_moisture is damaged"):
         ingest([path], tmp_path)
+
+
+def test_a_number_type_that_no_machine_has_is_a_damaged_file(tmp_path: Path) -> None:
+    path = make_file(tmp_path / "SMAP_L3_SM_P_20160101_R19240_001.h5", {"am": field(r100_c200=0.2)})
+    with h5py.File(path, "a") as file:
+        name = f"{smap.GROUP}/soil_moisture"
+        strange = h5py.h5t.IEEE_F32LE.copy()
+        strange.set_ebias(200_000)
+        space = h5py.h5s.create_simple(file[name].shape)
+        del file[name]
+        h5py.h5d.create(file.id, name.encode(), strange, space)
+    with pytest.raises(InputError, match="the file cannot be read: Insufficient precision"):
+        ingest([path], tmp_path)
+
+
+def test_a_day_that_is_none_is_a_damaged_file(tmp_path: Path) -> None:
+    path = make_file(tmp_path / "SMAP_L3_SM_P_20160101_R19240_001.h5", {"am": field(r100_c200=0.2)})
+    with h5py.File(path, "a") as file:
+        file.require_group("Metadata/Extent").attrs["rangeBeginningDateTime"] = "2016-13-45"
+    with pytest.raises(InputError, match="not a day"):
+        ingest([path], tmp_path)

@@ -15,7 +15,7 @@ import netCDF4
 import numpy as np
 import numpy.typing as npt
 
-from vadose.common import InputError, file_sha256
+from vadose.common import UNREADABLE, InputError, file_sha256
 from vadose.common.deadline import opening
 from vadose.common.reading import reading
 from vadose.producer.cube import CubeWriter
@@ -58,7 +58,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InputError("no such file", where=str(path)) from error
-    except (OSError, RuntimeError, AttributeError) as error:
+    except UNREADABLE as error:
         size = f"{path.stat().st_size:,} bytes" if path.is_file() else "not a file"
         raise InputError(
             f"the file cannot be read: {error}",

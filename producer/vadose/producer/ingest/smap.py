@@ -171,7 +171,12 @@ def file_day(path: Path) -> np.datetime64:
     of_name = np.datetime64("-".join(named.groups()), "D") if named else None
     if stated is not None:
         text = stated.decode() if isinstance(stated, bytes) else str(stated)
-        of_file = np.datetime64(text[:10], "D")
+        try:
+            of_file = np.datetime64(text[:10], "D")
+        except ValueError as error:
+            raise InputError(
+                f"rangeBeginningDateTime {text[:40]!r} is not a day", where=str(path), next="get the file again"
+            ) from error
         if of_name is not None and of_file != of_name:
             raise InputError(f"the file name says {of_name}, the metadata say {of_file}", where=str(path))
         return of_file
