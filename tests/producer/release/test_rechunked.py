@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -294,8 +295,11 @@ def test_catalogues_name_the_cube(workspace):
     assert entry["contentUrl"] == f"{recipe.product.landing_url.rstrip('/')}/v1.0.0/cube/daily.zarr/zarr.json"
     assert entry["sha256"] == hashlib.sha256(raw).hexdigest()
     assert list(schemas.check(version)) == []
+    place = re.search(r'xr\.open_zarr\("(.*)"\)', (version / "README.md").read_text())[1]
+    assert xr.open_zarr(version / place).sizes["time"] == 20
 
 
 def test_without_the_word_in_the_recipe_there_is_no_cube(made):
     assert not (made[2] / "cube").exists()
+    assert "open_zarr" not in (made[2] / "README.md").read_text()
     assert "assets" not in json.loads((made[2] / "stac/collection.json").read_text())

@@ -15,6 +15,7 @@ from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.prov import prov
 from vadose.producer.release.rechunked import FOLDER as CUBE
+from vadose.producer.release.rechunked import cube_name
 from vadose.producer.release.references import FOLDER as REFERENCES
 from vadose.producer.release.stac import NETCDF, ZARR
 from vadose.producer.release.survey import Surveyed
@@ -22,6 +23,13 @@ from vadose.producer.vocabulary import SOIL_MOISTURE
 
 KEYWORDS = ("soil moisture", "volumetric soil water content", "hydrology", "remote sensing")
 PERIOD = {"daily": "day", "monthly": "month"}
+OPEN_CUBE = """
+The same, in chunks in which the days of a cell lie together (needs zarr):
+
+```python
+series = xr.open_zarr("{}")
+```
+"""
 NO_ISSUES = "# Known issues\n\nNone is known.\n"
 
 
@@ -103,12 +111,12 @@ series = xr.open_mfdataset("refs/*.json", engine="kerchunk", chunks={{}}, combin
                            data_vars="minimal", coords="minimal", compat="override",
                            storage_options={{"template_overrides": {{"root": "."}}}})
 ```
-
+{OPEN_CUBE.format(cube_name(recipe)) if recipe.build.cube else ""}
 In QGIS and GDAL: `gdalinfo NETCDF:"{path}":sm`. On the command line: `vadose extract . --lat LAT --lon LON`.
 
 ## Check it
 
-`sha256sum -c SHA256SUMS`, or `vadose verify .`.
+`sha256sum -c SHA256SUMS`, with `--ignore-missing` for a part of the files, or `vadose verify .`.
 
 ## Cite it
 
