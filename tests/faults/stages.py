@@ -118,9 +118,9 @@ STAGES: dict[str, Callable[[Path], int]] = {
     "release": released,
     "publish": published,
     "extract": extracted,
-    "build --previous": appended,
-    "release --previous": lambda workspace: released(workspace, **APPENDED),
-    "publish --previous": lambda workspace: published(workspace, **APPENDED),
+    "linked build": appended,
+    "linked release": lambda workspace: released(workspace, **APPENDED),
+    "linked publish": lambda workspace: published(workspace, **APPENDED),
     "nrt": lambda workspace: rolled(workspace, EARLY),
     "nrt appended": lambda workspace: rolled(workspace, LATER),
 }
