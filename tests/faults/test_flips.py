@@ -31,7 +31,7 @@ def published(modules, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = tmp_path_factory.mktemp("flips")
     assert stages.run_stage("build", workspace) == 0
     assert stages.run_stage("release", workspace) == 0
-    version = workspace / stages.VERSION
+    version = workspace / "releases/demosmall-0p25deg/v1.0.0"
     note = {"manifest_sha256": Folder(version).manifest_sha256, "name": "A. Person", "looked_at": ["January"]}
     write_json(version / "signoff.json", note)
     assert publish(Folder(version), silent)
