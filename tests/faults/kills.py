@@ -143,8 +143,9 @@ def filled(stage: str, snapshots: Snapshots, disk: Path, draw: random.Random) ->
 
 
 def occupied(folder: Path) -> int:
-    """Bytes that a tmpfs needs for the files of a folder: whole pages."""
-    return sum(-(-path.lstat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
+    """Bytes that a tmpfs needs for the files of a folder: whole pages, once for a file of several names."""
+    found = {state.st_ino: state.st_size for state in (path.lstat() for path in folder.rglob("*") if path.is_file())}
+    return sum(-(-size // 4096) * 4096 for size in found.values())
 
 
 def used(disk: Path) -> int:
