@@ -207,8 +207,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=412)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--result", type=Path, help="JSON of the counts, written after each trial")
+    parser.add_argument("--stages", nargs="+", choices=tuple(STAGES), default=tuple(STAGES))
     given = parser.parse_args()
-    counts = trials(given.kills, given.disks, given.seed, given.out, lambda line: print(line, flush=True), given.result)
+    report = functools.partial(print, flush=True)
+    counts = trials(given.kills, given.disks, given.seed, given.out, report, given.result, given.stages)
     print("\n".join(counts.faults))
     print(f"kills {counts.kills}, full disks {counts.disks}; seed {given.seed}: {len(counts.faults)} faults")
     return 1 if counts.faults else 0
