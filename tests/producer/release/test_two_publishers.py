@@ -1,5 +1,6 @@
 """Two processes that publish, complete or build one version: one wins, the other says so."""
 
+import contextlib
 import json
 import os
 import signal
@@ -21,19 +22,27 @@ def publisher(workspace, version):
     return subprocess.Popen([sys.executable, "-m", "vadose.cli", *words], stderr=subprocess.PIPE, text=True)
 
 
+def holder_of(lock, program):
+    """Number of the process that works for a program and holds a lock, once it says so."""
+    while program.poll() is None:
+        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+            return int(lock.read_text().split()[1].rstrip(","))
+        time.sleep(0.001)
+    raise AssertionError("it ended before it could be stopped")
+
+
 def test_the_second_publisher_is_told_of_the_first_and_the_first_goes_on(copied):
     workspace, _, version = copied
     first = publisher(workspace, version)
-    while not lock_path(version).is_file() and first.poll() is None:
-        time.sleep(0.001)
-    os.kill(first.pid, signal.SIGSTOP)
+    holder = holder_of(lock_path(version), first)
+    os.kill(holder, signal.SIGSTOP)
     second = publisher(workspace, version)
     message = second.communicate()[1]
     assert second.returncode == 4
-    assert f"is in the hands of another process, process {first.pid}" in message
+    assert f"is in the hands of another process, process {holder}," in message
     assert "Traceback" not in message
     assert not (version.parent / "latest.json").exists()
-    os.kill(first.pid, signal.SIGCONT)
+    os.kill(holder, signal.SIGCONT)
     first.communicate()
     assert first.returncode == 0
     assert verify(version, silent).damaged == []
