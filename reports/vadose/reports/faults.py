@@ -13,7 +13,7 @@ from vadose.reports.output import Output
 # What an exit code of the program says, for a reader.
 EXITS = {
     "0": "read all the same", "1": "unexpected", "2": "refused as wrong usage", "3": "named as corrupt",
-    "4": "a gate failed", "5": "partial, listed",
+    "4": "a gate failed", "5": "partial, listed", "-9": "stopped after 30 s",
 }  # fmt: skip
 
 
