@@ -1,6 +1,7 @@
 """What the tests of all rooms share."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,11 @@ import pytest
 # Folders whose tests share a workspace or a site that takes long to make.
 TOGETHER = ("end_to_end", "reports")
 DATA = Path(os.environ.get("VADOSE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+# Tests that a shell or `nohup` starts in the background ignore some signals, and so would the programs they start.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 @pytest.hookimpl(optionalhook=True)

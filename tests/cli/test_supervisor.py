@@ -15,7 +15,7 @@ import os, signal, sys, time
 from pathlib import Path
 from vadose.cli.supervisor import supervised
 from vadose.common import whole_file
-from vadose.common.reading import reading
+from vadose.common.reading import brief_reading, reading
 
 def work():
     place = Path(sys.argv[1])
@@ -94,6 +94,38 @@ def test_a_crash_of_a_reader_names_the_file_and_leaves_no_half_of_another(crash:
     assert "good.nc, bad.nc\n" in said
     assert "Traceback" not in said
     assert not (tmp_path / "series.nc").exists()
+
+
+COMPUTES = "x = 1 << 30_000_000; str(pow(3, x, x + 1))"
+
+
+def test_a_reader_that_computes_without_end_is_stopped_though_it_holds_the_lock_of_python(tmp_path: Path) -> None:
+    work = f"""
+    with whole_file(place / "series.nc") as part, brief_reading("bad.nc", 0.5):
+        part.write_text("half")
+        with brief_reading("good.nc", 60.0):
+            pass
+        {COMPUTES}
+    """
+    code, _, said = finish(work, tmp_path)
+    assert code == 3
+    assert "does not come to an end" in said
+    assert "where  bad.nc\n" in said
+    assert not (tmp_path / "series.nc").exists()
+
+
+def test_time_computed_before_after_or_between_brief_readings_is_not_counted(tmp_path: Path) -> None:
+    work = """
+    def compute():
+        ends = time.process_time() + 0.3
+        while time.process_time() < ends: pass
+    for _ in range(4):
+        compute()
+        with brief_reading("good.nc", 0.5):
+            compute()
+    time.sleep(0.6)
+    """
+    assert finish(work, tmp_path) == (0, "", "")
 
 
 def test_a_crash_elsewhere_is_unexpected_and_names_no_file(tmp_path: Path) -> None:

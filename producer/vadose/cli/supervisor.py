@@ -15,6 +15,8 @@ from vadose.common.errors import InputError, VadoseError
 from vadose.common.reading import Board, show_on
 
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGKILL}
+# Sent by the system to a process that computed for too long in one file.
+TOO_LONG = signal.SIGVTALRM
 FORWARDED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 # Two interrupts that come so close are one: sent to a group of processes, and handed on by the one that waits.
 TOGETHER_SECONDS = 0.5
@@ -60,7 +62,7 @@ def supervised(work: Callable[[], int], report: Callable[[VadoseError], int]) ->
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if code >= 0:
         return code
-    if -code in CRASHES:
+    if -code in {*CRASHES, TOO_LONG}:
         if sys.stderr.isatty():
             sys.stderr.write(SHOW_CURSOR)
         return report(crash(signal.Signals(-code), board.names()))
@@ -77,6 +79,12 @@ def crash(by: signal.Signals, names: list[str]) -> VadoseError:
         return VadoseError(
             "the program was killed (SIGKILL)", where=where, why="most often, the memory of the machine was full",
             next="run the same command again with a smaller --memory; it goes on where it stopped",
+        )  # fmt: skip
+    if names and by == TOO_LONG:
+        return InputError(
+            "a library does not come to an end with the file", where=where,
+            why="it is damaged in a way that the library does not notice",
+            next="get the file again, then run the same command",
         )  # fmt: skip
     if names:
         return InputError(

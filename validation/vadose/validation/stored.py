@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 
 from vadose.common.deadline import opening
-from vadose.common.reading import reading
+from vadose.common.reading import brief_reading, reading
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -52,12 +52,17 @@ def open_stored(path: Path) -> Iterator[Stored]:
         with path.open("rb") as file:
             is_hdf5 = file.read(8) == _HDF5
         if is_hdf5:
-            with h5py.File(path, "r") as file5:
+            with _opened_hdf5(path) as file5:
                 yield _Hdf5(file5)
         else:
             with _opened(path) as dataset:
                 dataset.set_auto_maskandscale(False)
                 yield _Classic(dataset)
+
+
+def _opened_hdf5(path: Path) -> h5py.File:
+    with brief_reading(path):
+        return h5py.File(path, "r")
 
 
 def _opened(path: Path) -> netCDF4.Dataset:
@@ -88,7 +93,8 @@ class _Hdf5:
         return self.file[name]
 
     def attribute(self, name: str, key: str, default: Any = None) -> Any:
-        return plain(self.file[name].attrs.get(key), default)
+        with brief_reading(self.file.filename):
+            return plain(self.file[name].attrs.get(key), default)
 
     def chunks(self, name: str) -> tuple[int, ...] | None:
         found: tuple[int, ...] | None = self.file[name].chunks

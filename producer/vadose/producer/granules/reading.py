@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError
-from vadose.common.reading import reading
+from vadose.common.reading import brief_reading
 
 # The attributes that may differ between granules of a release.
 CLOSED_LIST = frozenset(
@@ -110,7 +110,7 @@ def read_granule(path: Path, *, values: bool = True, image: bytes | None = None)
         The file's bytes, where they are in memory already.
     """
     try:
-        with reading(path):
+        with brief_reading(path):
             file = h5py.h5f.open(str(path).encode(), READ_ONLY) if image is None else h5py.h5f.open_file_image(image)
             try:
                 return _read(path, file, values)

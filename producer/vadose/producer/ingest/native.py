@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from vadose.common import UNREADABLE, InputError, file_sha256
 from vadose.common.deadline import opening
-from vadose.common.reading import reading
+from vadose.common.reading import brief_reading, reading
 from vadose.producer.cube import CubeWriter
 from vadose.producer.ingest.base import Origin
 from vadose.producer.ingest.card import CardVariable
@@ -83,8 +83,8 @@ def _opened(path: Path) -> netCDF4.Dataset:
 
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file."""
-    with readable(path), reading(path), h5py.File(path, "r") as file:
+    """An HDF5 file of a day."""
+    with readable(path), brief_reading(path), h5py.File(path, "r") as file:
         yield file
 
 

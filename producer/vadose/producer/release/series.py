@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import InputError, Progress, UsageError
-from vadose.common.reading import reading
+from vadose.common.reading import brief_reading
 from vadose.producer.granules.header import FILL
 from vadose.producer.grids import Grid
 from vadose.producer.recipe import Recipe
@@ -182,7 +182,7 @@ class LocalRelease:
     def values(self, granule: str, rows: Cells, columns: Cells) -> dict[str, npt.NDArray[Any]]:
         """The fields of some cells, by one read in each chunk that holds any of them."""
         try:
-            with reading(granule), h5py.File(granule, "r") as file:
+            with brief_reading(granule), h5py.File(granule, "r") as file:
                 return {name: _cells(file[name], rows, columns) for name in FIELDS}
         except (OSError, KeyError) as error:
             raise InputError(
