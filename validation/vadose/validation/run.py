@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vadose.common import InputError, Progress, UsageError, read_json, silent, whole_directory
+from vadose.common.allocation import freed_memory_kept
 from vadose.validation import further
-from vadose.validation.allocation import freed_memory_kept
 from vadose.validation.evidence import evidence_of
 from vadose.validation.gates import verdict
 from vadose.validation.hidden import hidden_values

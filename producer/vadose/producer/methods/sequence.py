@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vadose.common import InputError, Progress, read_json, silent, whole_file, write_json
+from vadose.common.allocation import freed_memory_kept
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.network import beta_nll, dropout_factors, seeded
@@ -137,22 +138,27 @@ class SequenceModel:
         cells = range(*block.cells.indices(block.cube.index.size))
         result = np.full((2, len(days), len(cells)), np.nan, np.float32)
         values = (len(days) + self.past_days) * self.encoder.daily_channels
-        for group in read_slices(block.cube, cells, values, CELLS_AT_ONCE):
-            series, absent = windowed_series(self.encoder, block.cube, days, group, self.past_days)
-            static = self.encoder.static(block.cube, group)
-
-            def portion(start: int, group: slice = group, data: tuple[Floats, ...] = (series, static)) -> None:
-                low, high = max(start, cells.start), min(start + CELLS_AT_ONCE, cells.stop)
-                here = slice(start - group.start, start - group.start + CELLS_AT_ONCE)
-                outputs = self._run(data[0][here], data[1][here], slice(low - start, high - start))
-                result[:, :, low - cells.start : high - cells.start] = outputs.transpose(2, 1, 0)
-
-            spread(portion, range(group.start, group.stop, CELLS_AT_ONCE))
-            inside = slice(max(group.start, cells.start), min(group.stop, cells.stop))
-            place = result[:, :, inside.start - cells.start : inside.stop - cells.start]
-            place[:, absent[:, inside.start - group.start : inside.stop - group.start]] = np.nan
+        with freed_memory_kept():
+            for group in read_slices(block.cube, cells, values, CELLS_AT_ONCE):
+                self._predict_cells(block.cube, days, cells, group, result)
         mean = result[0] * np.float32(self.scale) + np.float32(self.center)
         return gaussian(mean, np.exp(np.float32(0.5) * result[1]) * np.float32(self.scale))
+
+    def _predict_cells(self, cube: Cube, days: range, cells: range, group: slice, result: Floats) -> None:
+        """Put the standardised outputs (2, day, cell) of those of the cells that a group read together holds."""
+        series, absent = windowed_series(self.encoder, cube, days, group, self.past_days)
+        static = self.encoder.static(cube, group)
+
+        def portion(start: int) -> None:
+            low, high = max(start, cells.start), min(start + CELLS_AT_ONCE, cells.stop)
+            here = slice(start - group.start, start - group.start + CELLS_AT_ONCE)
+            outputs = self._run(series[here], static[here], slice(low - start, high - start))
+            result[:, :, low - cells.start : high - cells.start] = outputs.transpose(2, 1, 0)
+
+        spread(portion, range(group.start, group.stop, CELLS_AT_ONCE))
+        inside = slice(max(group.start, cells.start), min(group.stop, cells.stop))
+        place = result[:, :, inside.start - cells.start : inside.stop - cells.start]
+        place[:, absent[:, inside.start - group.start : inside.stop - group.start]] = np.nan
 
     def _run(self, series: Floats, static: Floats, wanted: slice) -> Floats:
         """Standardised outputs (cell, day, 2) of the wanted cells of a portion, in groups of fixed shape."""

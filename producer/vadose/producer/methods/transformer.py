@@ -19,6 +19,7 @@ from vadose.producer.methods.sequence import Drop, SequenceMethod, SequenceNetwo
 # From so many days on, PyTorch's batched products are faster than its fused attention, whose blocks are larger, and
 # than compiled loops.
 LONG = 12
+ROW = 8
 # No other fast-math flag.
 _FAST = {"reassoc", "contract"}
 
@@ -125,8 +126,8 @@ def positioned(values: Tensor, position: Tensor) -> Tensor:
     return result.view(-1, days, width)
 
 
-def attended(queries: Tensor, heads: int, kind: torch.dtype = torch.float32) -> Tensor:
-    """Scaled dot-product attention of (window, day, 3 width), computed in float32; (window, day, width) in `kind`."""
+def attended(queries: Tensor, heads: int) -> Tensor:
+    """Scaled dot-product attention of (window, day, 3 width), computed in float32; (window, day, width)."""
     windows, days, width = queries.shape
     size = width // 3 // heads
     split = queries.view(windows, days, 3, heads, size).permute(2, 0, 3, 1, 4)
@@ -138,22 +139,37 @@ def attended(queries: Tensor, heads: int, kind: torch.dtype = torch.float32) -> 
         with torch.autocast("cpu", enabled=False):
             scores = torch.baddbmm(query.new_empty(1), query, key.transpose(1, 2), beta=0.0, alpha=1 / math.sqrt(size))
             mixed = torch.bmm(torch.softmax(scores, dim=-1), value).view(windows, heads, days, size)
-    together = torch.empty((windows, days, heads, size), dtype=kind).copy_(mixed.transpose(1, 2))
-    return together.view(windows, days, width // 3)
+    return mixed.transpose(1, 2).reshape(windows, days, width // 3)
 
 
 def attended_without_gradient(queries: Tensor, heads: int, kind: torch.dtype) -> Tensor:
-    """What `attended` gives; PyTorch spends most of the time of a short window on the call of each small product."""
+    """What `attended` gives, in `kind`.
+
+    PyTorch spends most of its time on the call of each product where windows are short, and on the softmax of short
+    rows where they are long.
+    """
     windows, days, width = queries.shape
-    if days >= LONG:
-        return attended(queries, heads, kind)
-    values = queries.float().numpy()
-    shares = np.empty((windows, heads, days, days), np.float32)
-    _scores(values, shares)
-    torch.from_numpy(shares).exp_()
-    mixed = np.empty((windows, days, width // 3), np.float32)
-    _mixed(values, shares, mixed)
-    return torch.from_numpy(mixed).to(kind)
+    size = width // 3 // heads
+    if days < LONG:
+        values = queries.float().numpy()
+        shares = np.empty((windows, heads, days, days), np.float32)
+        _scores(values, shares)
+        torch.from_numpy(shares).exp_()
+        mixed = np.empty((windows, days, width // 3), np.float32)
+        _mixed(values, shares, mixed)
+        return torch.from_numpy(mixed).to(kind)
+    # Rows of a whole number of vectors; queries of zeros fill them.
+    parts = torch.zeros(3, windows, heads, -(-days // ROW) * ROW, size)
+    parts[:, :, :, :days] = queries.view(windows, days, 3, heads, size).permute(2, 0, 3, 1, 4)
+    query, key, value = parts.flatten(1, 2)
+    scores = torch.baddbmm(
+        query.new_empty(1), key[:, :days], query.transpose(1, 2), beta=0.0, alpha=1 / math.sqrt(size)
+    )
+    _softmax(scores.numpy())
+    pooled = torch.bmm(scores.transpose(1, 2), value[:, :days])
+    together = torch.empty((windows, days, heads, size), dtype=kind)
+    together.copy_(pooled.view(windows, heads, -1, size)[:, :, :days].transpose(1, 2))
+    return together.view(windows, days, width // 3)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)  # type: ignore[untyped-decorator]
@@ -201,6 +217,45 @@ def _mixed(queries: Any, shares: Any, out: Any) -> None:
                     share, value = row[k] * part, queries[w, k, low:high]
                     for d in range(size):
                         pooled[d] += share * value[d]
+
+
+@numba.njit(cache=True, nogil=True, fastmath={*_FAST, "nnan", "nsz"})  # type: ignore[untyped-decorator]
+def _softmax(scores: Any) -> None:
+    """Softmax of scores (..., key, query) over the keys, in place, to an error of 1e-6.
+
+    The exponential is 2^n p(f) of the whole part n and the rest f, with the polynomial of degree 5 that is nearest on
+    [0, 1): a loop that a compiler makes vectors of, as it does not of calls of `exp`.
+    """
+    count, keys, queries = scores.shape
+    top, total = np.empty(queries, np.float32), np.empty(queries, np.float32)
+    bits = np.empty(queries, np.int32)
+    power = bits.view(np.float32)
+    for n in range(count):
+        for q in range(queries):
+            top[q], total[q] = scores[n, 0, q], np.float32(0.0)
+        for k in range(1, keys):
+            for q in range(queries):
+                top[q] = max(top[q], scores[n, k, q])
+        for k in range(keys):
+            for q in range(queries):
+                exponent = max((scores[n, k, q] - top[q]) * np.float32(1.44269504), np.float32(-126.0))
+                whole = np.floor(exponent)
+                rest = exponent - whole
+                bits[q] = (np.int32(whole) + np.int32(127)) << np.int32(23)
+                part = np.float32(1.8775767e-3) * rest + np.float32(8.9893397e-3)
+                part = part * rest + np.float32(5.5826318e-2)
+                part = part * rest + np.float32(2.4015361e-1)
+                part = part * rest + np.float32(6.9315308e-1)
+                scores[n, k, q] = part * rest + np.float32(9.9999994e-1)
+            for q in range(queries):
+                share = scores[n, k, q] * power[q]
+                scores[n, k, q] = share
+                total[q] += share
+        for q in range(queries):
+            total[q] = np.float32(1.0) / total[q]
+        for k in range(keys):
+            for q in range(queries):
+                scores[n, k, q] *= total[q]
 
 
 def product(layer: nn.Linear, values: Tensor, kind: torch.dtype) -> Tensor:

@@ -1,4 +1,4 @@
-"""Freed memory that the process keeps for its next arrays, as long as blocks of a map follow one another.
+"""Freed memory that the process keeps for its next arrays, as long as blocks of large arrays follow one another.
 
 By default the C library hands every large array back to the system, which zeroes all pages of the next one: a fifth of
 the time of a map. Elsewhere than with the GNU C library nothing is changed.

@@ -5,7 +5,7 @@ import resource
 import numpy as np
 import pytest
 
-from vadose.validation.allocation import freed_memory_kept
+from vadose.common.allocation import freed_memory_kept
 
 
 def faults_of_arrays(count: int) -> int:
