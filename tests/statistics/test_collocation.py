@@ -93,6 +93,19 @@ def test_dependent_errors_keep_the_value_and_are_marked(intervals: bool) -> None
     np.testing.assert_array_equal(marked.error_std, plain.error_std)
 
 
+def test_an_error_is_not_larger_than_the_data_set_it_is_in() -> None:
+    rng = np.random.default_rng(5)
+    truth, errors = rng.standard_normal((40, 1, 200)), rng.standard_normal((40, 3, 200))
+    found = collocate(truth + np.array([0.1, 1.0, 1.0])[:, None] * errors)
+    shown = found.status[:, 0] == 0
+    total = np.sqrt(found.covariance[shown, 0, 0])
+    # The interval is symmetric in the logarithm; one end would be at value^2 / low.
+    assert (found.error_std[shown, 0] ** 2 / found.error_std_low[shown, 0] > 10.0 * total).any()
+    # The standard deviation of 200 independent normal values is known to a tenth.
+    assert (found.error_std_high[shown, 0] <= 1.2 * total).all()
+    assert (found.error_std_high[shown, 0] > found.error_std[shown, 0]).all()
+
+
 def hostile(word: str) -> np.ndarray:
     series = world(cells=1, days=1500)[0]
     rng = np.random.default_rng(1)

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.statistics import kernels
-from vadose.statistics.collocation import Inference, Pairs, collocate, log_signal_gradient, triple_design
+from vadose.statistics.collocation import collocate
+from vadose.statistics.design import Pairs, triple_design
+from vadose.statistics.influence import Inference, log_signal_gradient
 from vadose.statistics.longrun import MODELS, Gaps, Model
 from vadose.statistics.status import Codes
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,12 +18,18 @@ import numpy.typing as npt
 
 from vadose.statistics import kernels
 from vadose.statistics.aggregates import adjusted, difference_p_value
-from vadose.statistics.distributions import t_quantile
-from vadose.statistics.longrun import MODELS, Gaps, LongRun, Model
+from vadose.statistics.design import Design, Pairs, design_of, ordered_pairs
+from vadose.statistics.influence import (
+    Inference,
+    cross_gradient,
+    fisher_gradient,
+    log_error_gradient,
+    log_signal_gradient,
+)
+from vadose.statistics.longrun import Gaps, Model
 from vadose.statistics.status import CODE, Codes
 
 Floats = npt.NDArray[np.float64]
-Pairs = Sequence[tuple[int, int]]
 
 FEWEST_DAYS = 100
 FEWEST_EFFECTIVE = 30.0
@@ -58,7 +62,8 @@ class Collocation:
     status
         Codes of `vadose.statistics.STATUS`, (..., N).
     error_std, error_std_low, error_std_high
-        Standard deviation of the error, (..., N).
+        Standard deviation of the error, (..., N). The interval ends, at the latest, where that of the standard
+        deviation of the data set itself does, as the signal has no negative variance.
     r2, r2_low, r2_high
         Squared correlation with the unknown truth, (..., N).
     snr, snr_low, snr_high
@@ -100,35 +105,6 @@ class Collocation:
     r2_unchecked: Floats
     signal_variance_unchecked: Floats
     covariance: Floats
-
-
-@dataclass(frozen=True)
-class _Design:
-    """Which pairs of N data sets enter, and the matrix that turns their log covariances into a_i."""
-
-    pairs: tuple[tuple[int, int], ...]
-    named: tuple[tuple[int, int], ...]
-    solution: Floats
-    equations: Floats
-
-
-@lru_cache(maxsize=64)
-def _design(members: int, named: tuple[tuple[int, int], ...]) -> _Design:
-    pairs = tuple(pair for pair in combinations(range(members), 2) if pair not in named)
-    equations = np.zeros((len(pairs), members))
-    for row, pair in enumerate(pairs):
-        equations[row, list(pair)] = 1.0
-    if np.linalg.matrix_rank(equations) < members:
-        raise ValueError(
-            f"{members} data sets cannot tell the error covariances {list(named)} apart from their signal: every data "
-            "set must be linked by pairs of independent errors to a triangle of three such pairs; name fewer pairs"
-        )
-    return _Design(pairs, named, np.asarray(np.linalg.pinv(equations), np.float64), equations)
-
-
-def triple_design() -> _Design:
-    """Three data sets of independent errors."""
-    return _design(3, ())
 
 
 def collocate(
@@ -178,7 +154,7 @@ def collocate(
     if values.ndim < 2 or values.shape[-2] < 3:
         raise ValueError(f"collocation needs at least three data sets, (..., 3, time), got shape {values.shape}")
     shape, members, days = values.shape[:-2], values.shape[-2], values.shape[-1]
-    design = _design(members, ordered_pairs(named, members))
+    design = design_of(members, ordered_pairs(named, members))
     flagged = bool(set(ordered_pairs(dependent, members)) & set(design.pairs))
     cells = np.ascontiguousarray(values.reshape(-1, members, days))
     block = _BLOCK if intervals else max(len(cells), 1)
@@ -233,17 +209,8 @@ def _triple_values(sets: Sequence[npt.NDArray[np.generic]], flagged: bool) -> Co
     )  # fmt: skip
 
 
-def ordered_pairs(pairs: Pairs, members: int) -> tuple[tuple[int, int], ...]:
-    """Distinct pairs of positions, the smaller first; a position that does not exist is a `ValueError`."""
-    out = tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
-    for i, j in out:
-        if not 0 <= i < j < members:
-            raise ValueError(f"({i}, {j}) is no pair of {members} data sets; positions count from 0")
-    return out
-
-
 def _collocate(
-    cells: npt.NDArray[np.floating], design: _Design, flagged: bool, intervals: bool, model: Model, level: float,
+    cells: npt.NDArray[np.floating], design: Design, flagged: bool, intervals: bool, model: Model, level: float,
     minimum: int,
 ) -> Collocation:  # fmt: skip
     n, mean, C = kernels.joint_means(cells)
@@ -259,11 +226,12 @@ def _collocate(
     half_cross = np.full((len(cells), len(design.named)), np.nan)
     p = np.zeros(correlation.shape)
     pair_n_eff = np.full(correlation.shape, np.inf)
+    inference = None
     if intervals:
         gaps = Gaps.of(np.isfinite(cells).all(axis=1))
         inference = Inference(cells, mean, C, gaps, model, level)
         for row, (i, j) in enumerate(design.pairs):
-            run = inference.run(_fisher(C, i, j))
+            run = inference.run(fisher_gradient(C, i, j))
             pair_n_eff[:, row] = run.n_eff
             z = np.arctanh(np.clip(correlation[:, row], -1.0 + 1e-12, 1.0 - 1e-12))
             p[:, row] = difference_p_value(z, run.variance, run.dof + 1.0)
@@ -274,13 +242,14 @@ def _collocate(
             n_eff[:, i], half_error[:, i] = run.n_eff, inference.half(run)
             half_snr[:, i] = inference.half(inference.run(log_signal_gradient(C, design, i) - gradient))
         for column, pair in enumerate(design.named):
-            half_cross[:, column] = inference.half(inference.run(_cross(C, design, cross[:, column], pair)))
+            half_cross[:, column] = inference.half(inference.run(cross_gradient(C, design, cross[:, column], pair)))
     status = _status(n, mean, C, correlation, p, pair_n_eff, n_eff, error, r2, design, minimum, intervals)
     if flagged:
         status = np.where(status == CODE["ok"], CODE["dependent_errors"], status).astype(np.int8)
     shown = (status == CODE["ok"]) | (status == CODE["dependent_errors"])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         std = np.sqrt(np.where(shown, error, np.nan))
+        highest = std * np.exp(half_error / 2.0)
         logit = np.log(np.where(shown, signal / error, np.nan))
         beta = np.exp(logs[:, :1] - logs)
         named_ok = np.stack([shown[:, i] & shown[:, j] for i, j in design.named], axis=1) if design.named else (
@@ -290,7 +259,8 @@ def _collocate(
         gains = shown.any(axis=1, keepdims=True)
         return Collocation(
             n=n, n_eff=n_eff, status=status,
-            error_std=std, error_std_low=std * np.exp(-half_error / 2.0), error_std_high=std * np.exp(half_error / 2.0),
+            error_std=std, error_std_low=std * np.exp(-half_error / 2.0),
+            error_std_high=_within_total(highest, inference) if inference else highest,
             r2=_logistic(logit), r2_low=_logistic(logit - half_snr), r2_high=_logistic(logit + half_snr),
             snr=_DECIBELS * logit, snr_low=_DECIBELS * (logit - half_snr), snr_high=_DECIBELS * (logit + half_snr),
             beta=np.where(gains, beta, np.nan), signal_std=np.sqrt(np.where(shown, signal, np.nan)),
@@ -300,11 +270,26 @@ def _collocate(
         )  # fmt: skip
 
 
+def _within_total(highest: Floats, inference: Inference) -> Floats:
+    """Upper limits of error standard deviations (cells, N), at most those of the standard deviations themselves."""
+    total = np.diagonal(inference.C, axis1=1, axis2=2)
+    out = highest.copy()
+    for i in range(highest.shape[1]):
+        beyond = np.flatnonzero(highest[:, i] > np.sqrt(total[:, i]))
+        if beyond.size:
+            some = inference.of(beyond)
+            gradient = np.zeros_like(some.C)
+            gradient[:, i, i] = 1.0 / some.C[:, i, i]
+            limit = np.sqrt(total[beyond, i]) * np.exp(some.half(some.run(gradient)) / 2.0)
+            out[beyond, i] = np.fmin(out[beyond, i], limit)
+    return out
+
+
 def _logistic(logit: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-logit)))
 
 
-def _solve(C: Floats, design: _Design) -> tuple[Floats, Floats, Floats, Floats]:
+def _solve(C: Floats, design: Design) -> tuple[Floats, Floats, Floats, Floats]:
     """Signal variances (cells, N), products beta_i beta_j var(T) of named pairs, residual, and a_i."""
     covariances = np.stack([C[:, i, j] for i, j in design.pairs], axis=1)
     logs = np.log(np.where(covariances > 0, covariances, np.nan))
@@ -322,66 +307,9 @@ def _triple_signal(C: Floats) -> Floats:
     return np.stack([one * two / three, one * three / two, two * three / one], axis=1)
 
 
-class Inference:
-    """Long-run variance of a function of covariances, from its gradient by them."""
-
-    def __init__(
-        self, cells: npt.NDArray[np.floating], mean: Floats, C: Floats, gaps: Gaps, model: Model, level: float
-    ):
-        self.cells, self.mean, self.C, self.gaps, self.model, self.level = cells, mean, C, gaps, model, level
-
-    def run(self, gradient: Floats) -> LongRun:
-        """Long-run variance; `gradient` is symmetric, (cells, N, N), half of each derivative off the diagonal."""
-        known = np.isfinite(gradient).all(axis=(1, 2)) & (self.gaps.n > 1)
-        psi = kernels.quadratic_influence(self.cells, self.mean, self.C, np.where(known[:, None, None], gradient, 0.0))
-        found = MODELS[self.model](psi, self.gaps)
-        return LongRun(*(np.where(known, one, np.nan) for one in (found.variance, found.n_eff, found.dof)))
-
-    def half(self, run: LongRun) -> Floats:
-        """Half width of the interval."""
-        return np.asarray(t_quantile(self.level, np.nan_to_num(run.dof, nan=1.0)) * np.sqrt(run.variance))
-
-
-def _fisher(C: Floats, i: int, j: int) -> Floats:
-    """Gradient of atanh of the correlation of i and j."""
-    out = np.zeros_like(C)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = C[:, i, j] / np.sqrt(C[:, i, i] * C[:, j, j])
-        out[:, i, j] = out[:, j, i] = 0.5 / np.sqrt(C[:, i, i] * C[:, j, j]) / (1.0 - r**2)
-        out[:, i, i] = -0.5 * r / C[:, i, i] / (1.0 - r**2)
-        out[:, j, j] = -0.5 * r / C[:, j, j] / (1.0 - r**2)
-    return out
-
-
-def log_signal_gradient(C: Floats, design: _Design, i: int) -> Floats:
-    """Gradient of 2 a_i."""
-    out = np.zeros_like(C)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for weight, (j, k) in zip(design.solution[i], design.pairs, strict=True):
-            out[:, j, k] = out[:, k, j] = weight / C[:, j, k]
-    return out
-
-
-def log_error_gradient(C: Floats, design: _Design, signal: Floats, error: Floats, i: int) -> Floats:
-    """Gradient of log of the error variance; NaN where that is not positive."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        out = -signal[:, i, None, None] * log_signal_gradient(C, design, i)
-        out[:, i, i] += 1.0
-        return np.asarray(out / np.where(error[:, i] > 0, error[:, i], np.nan)[:, None, None])
-
-
-def _cross(C: Floats, design: _Design, cross: Floats, pair: tuple[int, int]) -> Floats:
-    """Gradient of C_ij - exp(a_i + a_j)."""
-    i, j = pair
-    out = -cross[:, None, None] * (log_signal_gradient(C, design, i) + log_signal_gradient(C, design, j)) / 2.0
-    out[:, i, j] += 0.5
-    out[:, j, i] += 0.5
-    return out
-
-
 def _status(
     n: Floats, mean: Floats, C: Floats, correlation: Floats, p: Floats, pair_n_eff: Floats, n_eff: Floats,
-    error: Floats, r2: Floats, design: _Design, minimum: int, intervals: bool,
+    error: Floats, r2: Floats, design: Design, minimum: int, intervals: bool,
 ) -> Codes:  # fmt: skip
     """The first reason why a member has no value."""
     covariances = np.stack([C[:, i, j] for i, j in design.pairs], axis=1)

@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from vadose.statistics.collocation import Collocation, Pairs, collocate, ordered_pairs
+from vadose.statistics.collocation import Collocation, collocate
+from vadose.statistics.design import Pairs, ordered_pairs
 from vadose.statistics.longrun import Model
 
 Floats = npt.NDArray[np.float64]

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.producer.methods.rescaling import Rescale, fit_rescaling, gains
-from vadose.statistics.collocation import Collocation, Pairs, collocate
+from vadose.statistics.collocation import Collocation, collocate
+from vadose.statistics.design import Pairs
 from vadose.statistics.distribution import DistributionMaps, identity
 from vadose.statistics.status import CODE, Codes
 
