@@ -6,10 +6,12 @@ import re
 import shutil
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from vadose.common import InputError
 from vadose.reports import report, site_project
@@ -109,3 +111,52 @@ def test_single_points_are_categories_and_many_points_lose_their_markers() -> No
     (few,), (many,) = (curve_figures(curves("lags", {"all": "1"}, 2, n), {}) for n in (40, 41))
     assert [one.spec["data"][0]["mode"] for one in (few, many)] == ["lines+markers", "lines"]
     assert "ticktext" not in few.spec["layout"]["xaxis"]
+
+
+def write_maps_file(path: Path, sheets: list[tuple[str, str, str, str, list[list[float]]]]) -> None:
+    """A file in the layout of `maps.nc` on a grid of two by three cells."""
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in (("sheet", len(sheets)), ("lat", 2), ("lon", 3)):
+            file.createDimension(name, size)
+        for place, name in enumerate(("figure", "row", "column", "unit")):
+            file.createVariable(name, str, ("sheet",))[:] = np.array([sheet[place] for sheet in sheets], object)
+        file.createVariable("lat", "f8", ("lat",))[:] = [40.0, 41.0]
+        file.createVariable("lon", "f8", ("lon",))[:] = [5.0, 6.0, 7.0]
+        value = file.createVariable("value", "f4", ("sheet", "lat", "lon"), fill_value=np.float32(np.nan))
+        value[:] = [sheet[4] for sheet in sheets]
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGBA"))
+
+
+def test_maps_of_an_experiment_share_a_scale_and_stand_north_up(small, tmp_path: Path) -> None:
+    project = small.write_project(tmp_path / "project")
+    folder = project / "data" / "experiments" / "small-system"
+    nan, low, high = np.nan, [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]
+    write_maps_file(folder / "gap_maps.nc", [
+        ("weight", "model", "one", "1", [low, high]), ("weight", "model", "two", "1", [low, [nan, 0.0, 1.0]]),
+        ("validity", "", "", "class 0 ok, 3 few_samples", [[0, 3, 3], [0, 0, nan]]),
+    ])  # fmt: skip
+    paper = yaml.safe_load((folder / "paper.yaml").read_text())
+    paper["outputs"][3] = {"output": "weights", "where": "weight"}
+    (folder / "paper.yaml").write_text(yaml.safe_dump(paper))
+    docs = report(tmp_path / "workspace", project=project).docs
+    page = html.unescape((docs / "experiments" / "small-system.md").read_text())
+    assert "From dark to light: ok, few samples." in page
+    assert 'alt="validity: ok 3 cells, few samples 2 cells"' in page
+    assert (docs / "data" / "experiments" / "small-system" / "gap_maps.nc").is_file()
+    pictures = docs / "data" / "figures" / "experiments" / "small-system" / "gap"
+    one, two = (pixels(pictures / f"map-weight-{k}.png") for k in (1, 2))
+    scale = pixels(pictures / "map-weight-scale.png")
+    assert (one[0] == scale[0, -1]).all()
+    assert (one[1] == scale[0, 0]).all()
+    assert two[0].tolist() == [[128, 128, 128, 90], scale[0, 0].tolist(), scale[0, -1].tolist()]
+
+
+def test_a_broken_file_of_maps_is_named(small, tmp_path: Path) -> None:
+    project = small.write_project(tmp_path / "project")
+    (project / "data" / "experiments" / "small-system" / "gap_maps.nc").write_bytes(b"not a file of maps")
+    with pytest.raises(InputError, match="not a readable file of maps") as caught:
+        report(tmp_path / "workspace", project=project)
+    assert "gap_maps.nc" in str(caught.value.where)

@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from vadose.common import InputError, read_json
+from vadose.reports.sheets import read_sheets
 
 CURVE_COLUMNS = ("figure", "panel", "series", "x", "y", "low", "high", "unit")
 
@@ -63,11 +64,12 @@ class Skill:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One committed experiment: what was run, and its tables."""
+    """One committed experiment: what was run, its tables, and the file of its maps."""
 
     name: str
     about: dict[str, Any]
     tables: dict[str, pd.DataFrame]
+    maps: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,20 @@ def experiment(path: Path) -> Experiment | None:
         raise InputError("holds no description of an experiment", where=str(path))
     if "tables" in about:
         listed = sorted(str(name) for name in about["tables"])
-        return Experiment(path.stem, about, {name: read_table(path.parent / f"{name}.parquet") for name in listed})
+        frames = {name: read_table(path.parent / f"{name}.parquet") for name in listed}
+        return Experiment(path.stem, about, frames, _maps(path))
     names = {one.stem for one in path.parent.glob("*.json")}
     tables = {}
     for file in sorted(path.parent.glob(f"{path.stem}*.parquet")):
         rest = file.stem.removeprefix(path.stem)
         if file.stem == path.stem or (rest.startswith(("-", "_")) and file.stem not in names):
             tables[file.stem] = read_table(file)
-    return Experiment(path.stem, about, tables)
+    return Experiment(path.stem, about, tables, _maps(path))
+
+
+def _maps(path: Path) -> Path | None:
+    maps = path.with_name(f"{path.stem}_maps.nc")
+    return maps if maps.is_file() else None
 
 
 def is_curves(frame: pd.DataFrame) -> bool:
@@ -150,7 +158,8 @@ class System:
         """Every table and figure that an output of the paper may be found in."""
         tables = {name: frame for one in self.experiments for name, frame in one.tables.items()}
         drawn = {str(f) for frame in tables.values() if is_curves(frame) for f in frame["figure"].unique()}
-        return {*tables, *drawn}
+        mapped = {name for one in self.experiments if one.maps for name in read_sheets(one.maps).names}
+        return {*tables, *drawn, *mapped}
 
 
 def systems(data: Path) -> list[System]:

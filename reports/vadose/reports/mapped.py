@@ -220,7 +220,9 @@ def _differences(
             label = class_name("season", season)
             alternative = f"{product} minus {reference}, {label}: {_spread(field.values[k, s], 'bias')}"
             drawn = figures.raster(field.lat, field.lon, field.values[k, s], limits, alternative, signed=True)
-            pictures.append(_file(renderer, folder, f"difference-{slugs(products)[k]}-{season.lower()}", drawn, label))
+            pictures.append(
+                place_raster(renderer, folder, f"difference-{slugs(products)[k]}-{season.lower()}", drawn, label)
+            )
         rows.append((product, tuple(pictures)))
     caption = (
         f"Product minus {reference}, mean of the common days by season; brown is drier, green is wetter than "
@@ -249,7 +251,7 @@ def _cells(renderer: Renderer, folder: str, dataset: xr.Dataset, products: list[
             )
             drawn = figures.raster(field.lat, field.lon, field.values[k], limits, alternative, signed=how.signed)
             file = f"cells-{metric}-{signal.replace('_', '-')}-{slugs(products)[k]}"
-            pictures.append(_file(renderer, folder, file, drawn, product))
+            pictures.append(place_raster(renderer, folder, file, drawn, product))
         caption = (
             f"{sentence_start(metric_label(metric, signal))} of every cell against {reference} on the common sample; "
             f"grey has no "
@@ -265,12 +267,13 @@ def _maps(
 ) -> Maps:  # fmt: skip
     signed = display(metric).signed
     name = f"scale-{metric}-{signal.replace('_', '-')}{'-difference' if rows[0][0] else ''}"
-    scale = _file(renderer, folder, name, figures.scale_raster(signed=signed), "")
+    scale = place_raster(renderer, folder, name, figures.scale_raster(signed=signed), "")
     low, high = (score_text(metric, value) for value in limits)
     return Maps(caption, tuple(rows), scale, low, high, display(metric).unit)
 
 
-def _file(renderer: Renderer, folder: str, name: str, drawn: Raster, label: str) -> PlacedRaster:
+def place_raster(renderer: Renderer, folder: str, name: str, drawn: Raster, label: str) -> PlacedRaster:
+    """Give a picture its file below `data/figures/`."""
     path = f"data/figures/{folder}/{name}.png"
     renderer.output.add(path, drawn.png)
     return PlacedRaster(drawn, path, label)

@@ -15,8 +15,11 @@ from vadose.reports.committed import Experiment, Skill, System, is_curves
 from vadose.reports.experiments import about_rows
 from vadose.reports.formats import count, display, unit_signs
 from vadose.reports.listings import Committed, Listing
+from vadose.reports.mapped import Maps
 from vadose.reports.pages import Page, PlacedFigure, Renderer
+from vadose.reports.pictures import sheet_maps
 from vadose.reports.results import density_figures, skill_tables
+from vadose.reports.sheets import read_sheets
 from vadose.reports.tables import Table
 
 MISSING = "missing"
@@ -31,6 +34,7 @@ class Ran:
     told: tuple[str, ...]
     about: tuple[tuple[str, str], ...]
     figures: tuple[PlacedFigure, ...]
+    maps: tuple[Maps, ...]
     listings: tuple[Listing, ...]
     files: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -117,9 +121,15 @@ def _ran(system: System, one: Experiment, renderer: Renderer) -> Ran:
             drawn += [renderer.place(figure, folder) for figure in curve_figures(frame, one.about)]
         elif not table.long:
             listings.append(table.listing(table_caption(name, title)))
+    maps: list[Maps] = []
+    if one.maps is not None:
+        maps = sheet_maps(read_sheets(one.maps), one.about, renderer, f"{folder}/{one.name}")
+        address = f"data/{folder}/{one.maps.name}"
+        renderer.output.add(address, one.maps.read_bytes())
+        files.append(("Maps", (address,)))
     told = tuple(str(one.about[key]) for key in ("question", "what", "finding") if one.about.get(key))
     title = str(one.about.get("title") or _title(one.name))
-    return Ran(title, told, about_rows(one.about), tuple(drawn), tuple(listings), tuple(files))
+    return Ran(title, told, about_rows(one.about), tuple(drawn), tuple(maps), tuple(listings), tuple(files))
 
 
 def _short(name: str, prefixes: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ are rescaled before they are merged, and the variances are those of the means th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -31,12 +32,14 @@ from vadose.producer.methods.collocations import (
     without_gaps,
 )
 from vadose.producer.methods.leastsquares import least_squares_weights, merge
+from vadose.producer.methods.mergemaps import merge_sheets
 from vadose.producer.methods.rescaling import RESCALED, Rescale
 from vadose.producer.methods.steps import MONTH_DAYS, Step, month_means, rolling_means, whole_months
 from vadose.producer.methods.tables import lookup
 from vadose.producer.recipe import unknown_word
 from vadose.producer.tensors import write_arrays
 from vadose.producer.training.dataset import cell_slices
+from vadose.producer.training.maps import Sheet
 from vadose.producer.training.splits import Fold, global_index
 from vadose.producer.vocabulary import VOCABULARY
 from vadose.statistics.distribution import DistributionMaps
@@ -196,6 +199,12 @@ class TcMergeModel:
         """Cells in which a parent is in the units of the reference, (cell,)."""
         mine, reference = (VOCABULARY[name].units for name in (self.settings.parents[parent], self.settings.reference))
         return np.asarray((self.estimate.kind[parent] > 0) | (mine == reference))
+
+    def sheets(self, cube: Cube) -> Iterator[Sheet]:
+        """Maps of weights, errors and validity."""
+        _, column, known = lookup(self.index, Block(cube, slice(0, 0), slice(0, cube.index.size)))
+        unit = VOCABULARY[self.settings.reference].units
+        return merge_sheets(self.estimate, self.settings.parents, unit, column, known)
 
     def save(self, directory: Path) -> None:
         """Write `tcmerge.safetensors` and `member.json`."""

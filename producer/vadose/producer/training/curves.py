@@ -11,6 +11,7 @@ import pandas as pd
 from vadose.common import whole_file
 from vadose.producer.cube import Cube
 from vadose.producer.training.attention import Attentive, attention_by_lag
+from vadose.producer.training.maps import Mapped, write_maps
 from vadose.producer.training.points import COLUMNS, curve_row
 from vadose.producer.uncertainty import Ensemble
 
@@ -25,7 +26,7 @@ class Curved(Protocol):
 
 
 def write_diagnostics(directory: Path, ensemble: Ensemble, cube: Cube, target: str) -> None:
-    """Write `curves.parquet`; methods without curves leave it empty of rows.
+    """Write `curves.parquet`, empty of rows without curves, and `maps.nc` where a member has maps.
 
     `target` is read only where the cube does not hide it, to tell days of wet soil.
     """
@@ -38,6 +39,9 @@ def write_diagnostics(directory: Path, ensemble: Ensemble, cube: Cube, target: s
         if isinstance(member, Curved):
             rows += [curve_row(figure, panel, series, x, y, unit) for figure, panel, x, y, unit in member.curves()]
     write_curves(directory / "curves.parquet", rows)
+    drawn = [sheet for member in ensemble.members if isinstance(member, Mapped) for sheet in member.sheets(cube)]
+    if drawn:
+        write_maps(directory / "maps.nc", cube, drawn)
 
 
 def loss_rows(facts: Mapping[str, Any], series: str) -> list[dict[str, Any]]:
