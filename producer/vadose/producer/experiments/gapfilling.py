@@ -21,6 +21,7 @@ import safetensors.numpy
 
 from vadose.common import Progress, silent
 from vadose.producer.cube import Cube, open_cube
+from vadose.producer.experiments import gap_fields
 from vadose.producer.experiments.ablations import ablation_rows
 from vadose.producer.experiments.tables import publish
 from vadose.producer.fusion.lattice import Lattice
@@ -30,6 +31,8 @@ from vadose.producer.methods.drcgan import FusionModel
 from vadose.producer.recipe import load_recipe
 from vadose.producer.tensors import write_arrays
 from vadose.producer.training.experiment import Contender, Experiment, experiment
+from vadose.producer.training.maps import Sheet
+from vadose.producer.training.points import COLUMNS
 from vadose.producer.training.scores import MINIMUM_VALUES, tidy
 from vadose.producer.training.splits import make_folds
 from vadose.statistics import evaluate, metric, moments
@@ -99,6 +102,8 @@ def main(workspace: Path, world: Path, out: Path, command: str, hours: float = n
     steps: list[dict[str, Any]] = []
     ablated: list[dict[str, Any]] = []
     costs: list[dict[str, Any]] = []
+    sheets: list[Sheet] = []
+    looks: list[dict[str, Any]] = []
     missing = []
     for split, name in planned(plan, splits):
         path = plan.folder / f"{split}-{name}-{plan.key(name)}.safetensors"
@@ -120,6 +125,13 @@ def main(workspace: Path, world: Path, out: Path, command: str, hours: float = n
             for row in ablation_rows(cube, truth, scene.hidden, np.isfinite(scene.visible), fields, edges, COMPARED)
         ]
         costs += cost_rows(plan, split)
+        if split == SPLITS[0]:
+            land_model = cube.read(recipe.method.settings["land_model"])
+            shown = shown_fields(scene, fields, land_model)
+            sheets += gap_fields.filled_sheets(shown, cube.days)
+            looks += gap_fields.series_rows(shown, cube.days, truth)
+            looks += gap_fields.scatter_rows({name: fields[name] for name in COMPARED if name in fields}, truth,
+                                             scene.hidden)  # fmt: skip
     scores = tidy(rows)
     told = {
         "title": "Gap days on the simulated world",
@@ -131,14 +143,15 @@ def main(workspace: Path, world: Path, out: Path, command: str, hours: float = n
         "finding": finding(scores), "partial": missing,
         "figures": {"skill by distance": {
             "x": "days to the nearest visible observation", "caption": "Median ubRMSD of hidden days against the truth",
-        }},
+        }, **gap_fields.FIGURES},
     }  # fmt: skip
     tables = {
-        "gapfilling_summary": summary(scores), "gapfilling_curves": distance_curves(scores),
+        "gapfilling_summary": summary(scores),
+        "gapfilling_curves": pd.concat([distance_curves(scores), pd.DataFrame(looks, columns=COLUMNS)]),
         "gapfilling_scores": scores, "gapfilling_edges": pd.DataFrame(steps), "gapfilling_costs": pd.DataFrame(costs),
         "gapfilling_ablations": pd.DataFrame(ablated).sort_values(["split", "ubrmsd"], kind="stable"),
     }  # fmt: skip
-    publish(out, "gapfilling", told, tables, command)
+    publish(out, "gapfilling", told, tables, command, (cube, sheets) if sheets else None)
 
 
 def planned(plan: Experiment, splits: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -179,6 +192,12 @@ def fields_of(plan: Experiment, cube: Cube, scene: Scene, land_model: str) -> It
         if name in FUSIONS[:1]:
             yield FREE, arrays["mean"]
         yield name, np.where(np.isfinite(scene.visible), scene.visible, arrays["mean"])
+
+
+def shown_fields(scene: Scene, fields: Mapping[str, Floats], land_model: Floats) -> dict[str, Floats]:
+    """What maps and series show: what is seen, the land model, some filled fields, and the truth."""
+    filled = {name: fields[name] for name in (*FUSIONS, "dct-pls") if name in fields}
+    return {"seen": scene.visible, LAND_MODEL: land_model, **filled, "truth": scene.truth}
 
 
 def stored(plan: Experiment, split: str) -> Iterator[tuple[str, Mapping[str, npt.NDArray[Any]]]]:

@@ -20,8 +20,10 @@ import pandas as pd
 
 from vadose.producer.correction.densities import density_rows
 from vadose.producer.cube import Cube, open_cube
+from vadose.producer.experiments import parent_maps
 from vadose.producer.experiments.gapfilling import read_truth
 from vadose.producer.experiments.judging import SAME, Judge, said
+from vadose.producer.experiments.maps import month_sheets
 from vadose.producer.experiments.tables import publish, records
 from vadose.producer.methods import Inputs
 from vadose.producer.methods.collocations import SOURCES
@@ -29,6 +31,7 @@ from vadose.producer.methods.leastsquares import least_squares_weights
 from vadose.producer.methods.steps import month_means, rolling_means
 from vadose.producer.methods.tcmerge import SEASONS, TcMerge, TcMergeModel, TcMergeSettings
 from vadose.producer.recipe import Predictors
+from vadose.producer.training.maps import Sheet
 from vadose.producer.training.points import COLUMNS
 from vadose.producer.training.splits import make_folds
 from vadose.statistics.status import STATUS
@@ -113,9 +116,14 @@ def main(cube: Path, world: Path, out: Path, command: str) -> None:
             "violin_error": {"x": f"error ({UNIT})", "caption": "Error of each parent over the cells"},
             "violin_r": {"x": "R with the truth", "caption": "R of each parent with the truth over the cells"},
             "violin_weight": {"x": "weight", "caption": "Weight of each parent over the cells"},
+            **parent_maps.FIGURES,
         },
     }  # fmt: skip
-    publish(out, "parents", told, tables, command)
+    publish(out, "parents", told, tables, command, (opened, [
+        *parent_maps.cell_sheets(cells[cells["triplet"] == CLEAN], opened.index.size, UNIT),
+        *parent_maps.validity_sheets({name: models[name] for name in (CLEAN, LAND_MODELS, FOUR)}),
+        *two_months(known, fields["monthly"]),
+    ]))  # fmt: skip
 
 
 def fitted(known: Known, values: Mapping[str, Any]) -> TcMergeModel:
@@ -157,6 +165,15 @@ def merged(known: Known, models: Mapping[str, TcMergeModel], step: str) -> dict[
         alone = np.where(np.arange(len(raw))[:, None, None] == k, raw, np.nan)
         found[NAMES[parent]] = first.merge_steps(alone, stamps, everywhere, there)[0]
     return found
+
+
+def two_months(known: Known, fields: Mapping[str, Doubles]) -> Iterator[Sheet]:
+    """Maps of the truth, the parents, the plain mean and the merge."""
+    _, stamps, truth = raw_steps(known, THREE, "monthly")
+    names = {**{NAMES[name]: NAMES[name] for name in THREE}, "plain mean": "plain mean",
+             "errors of 30-day means": "merged"}  # fmt: skip
+    shown = {"truth": truth, **{label: fields[name] for name, label in names.items()}}
+    return month_sheets("month_map", shown, stamps, UNIT)
 
 
 def told_and_true(known: Known, name: str, model: TcMergeModel) -> pd.DataFrame:

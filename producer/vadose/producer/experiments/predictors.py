@@ -18,6 +18,7 @@ import pandas as pd
 
 from vadose.common import Progress, silent
 from vadose.producer.experiments.judging import SAME, Judge, bands, said
+from vadose.producer.experiments.maps import month_sheets
 from vadose.producer.experiments.tables import publish, records
 from vadose.producer.experiments.twin import (
     DAILY,
@@ -34,6 +35,7 @@ from vadose.producer.experiments.twin import (
 from vadose.producer.methods.coarsening import Timeline
 from vadose.producer.recipe import Predictors
 from vadose.producer.simulate.settings import Settings
+from vadose.producer.training.maps import Sheet
 from vadose.producer.training.points import COLUMNS, curve_row
 
 Doubles = npt.NDArray[np.float64]
@@ -70,9 +72,14 @@ def main(out: Path, command: str, settings: Settings = WORLD, steps: int = STEPS
                 "caption": "Median and 5th to 95th percentile of a field by classes of the truth, test year",
             },
             "series": {"x": "year", "caption": "Mean of the land by month of the test year"},
+            "downscaled_map": {"caption": "Soil moisture of two months of the test year: the truth of 0.05 degree, "
+                                          "its means of 0.25 degree, which are given, interpolated and downscaled"},
+            "off_map": {"signed": True, "caption": "The same fields less the truth"},
         },
     }  # fmt: skip
-    publish(out, "predictors", told, {"predictors_scores": table, "predictors_curves": curves}, command)
+    tables = {"predictors_scores": table, "predictors_curves": curves}
+    stamps = twin.cube.days[np.searchsorted(timeline.number, months)]
+    publish(out, "predictors", told, tables, command, (twin.cube, list(sheets(found[FULL], stamps))))
 
 
 def _model(twin: Twin, name: str, steps: int, progress: Progress) -> Any:
@@ -116,6 +123,14 @@ def land_means(
         for name in ("truth", "downscaled"):
             yield curve_row("series", "soil moisture", name, year, float(made[name][k].mean()), UNIT)
         yield curve_row("series", "precipitation", "rain", year, float(np.nanmean(rain[k])), "mm d-1")
+
+
+def sheets(made: Mapping[str, Doubles], stamps: npt.NDArray[np.datetime64]) -> Iterator[Sheet]:
+    """Maps of two months, and of what each field is off the truth; fields are (step, cell)."""
+    shown = {name: made[name] for name in ("truth", *DRAWN[::-1])}
+    yield from month_sheets("downscaled_map", shown, stamps, UNIT)
+    apart = {name: made[name] - made["truth"] for name in DRAWN[::-1]}
+    yield from month_sheets("off_map", apart, stamps, UNIT)
 
 
 def finding(table: pd.DataFrame) -> str:
