@@ -114,6 +114,20 @@ def test_a_reader_that_computes_without_end_is_stopped_though_it_holds_the_lock_
     assert not (tmp_path / "series.nc").exists()
 
 
+def test_what_other_threads_compute_is_not_counted(tmp_path: Path) -> None:
+    work = """
+    import threading
+    def compute():
+        ends = time.thread_time() + 1.0
+        while time.thread_time() < ends: pass
+    with brief_reading("good.nc", 0.4):
+        other = threading.Thread(target=compute)
+        other.start()
+        other.join()
+    """
+    assert finish(work, tmp_path) == (0, "", "")
+
+
 def test_time_computed_before_after_or_between_brief_readings_is_not_counted(tmp_path: Path) -> None:
     work = """
     def compute():

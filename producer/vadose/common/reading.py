@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from vadose.common.threadlimit import thread_limit
 
 BOARD_BYTES = 1 << 16
 # What one file may take where it is short work; a library that loops in a damaged one takes any time.
@@ -34,18 +35,12 @@ class Board:
 class _Readings:
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.limits: list[float] = []
         self.board: Board | None = None
         self.lock = threading.Lock()
 
     def show(self) -> None:
         if self.board is not None:
             self.board.write(self.names)
-
-    def limit(self) -> None:
-        """Begin to count the computing time anew, to the nearest of the limits."""
-        if self.board is not None:
-            signal.setitimer(signal.ITIMER_VIRTUAL, min(self.limits, default=0.0))
 
 
 _readings = _Readings()
@@ -76,22 +71,9 @@ def reading(path: Path | str) -> Iterator[None]:
 def brief_reading(path: Path | str, seconds: float = READING_SECONDS) -> Iterator[None]:
     """`reading` of a file that is short work: a library that computes without an end in it is stopped.
 
-    It is stopped by the system (SIGVTALRM), as no code of this process runs while a library holds Python's lock; the
-    process that waits for this one says which file it was. Without that process there is no limit. The time is that of
-    the whole process, and begins anew when another thread begins or ends to read a file.
+    It is stopped by the system (SIGVTALRM) after so much computing time of this thread, as no code of the process runs
+    while a library holds Python's lock; the process that waits for this one says which file it was. Without that
+    process, and elsewhere than on Linux, there is no limit.
     """
-    with reading(path), _limited(seconds):
+    with reading(path), contextlib.nullcontext() if _readings.board is None else thread_limit(seconds):
         yield
-
-
-@contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    with _readings.lock:
-        _readings.limits.append(seconds)
-        _readings.limit()
-    try:
-        yield
-    finally:
-        with _readings.lock:
-            _readings.limits.remove(seconds)
-            _readings.limit()
