@@ -29,7 +29,7 @@ def thread_limit(seconds: float) -> Iterator[None]:
 
 @functools.cache
 def _timers() -> Callable[[float], Callable[[], object] | None] | None:
-    """What starts a timer of the calling thread and returns what ends it (timer_create(2)); None without such timers."""
+    """What starts a timer of the calling thread and returns what ends it (timer_create(2)); None without timers."""
     if sys.platform != "linux":
         return None
     import ctypes  # Takes milliseconds, and not every process reads a file.
