@@ -1,6 +1,7 @@
 """Files appear whole or not at all."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,14 @@ def test_broken_json_is_an_input_error_with_its_path(tmp_path: Path) -> None:
 def test_sha256_of_the_empty_file(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     assert file_sha256(tmp_path / "a") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_text_that_never_ends_is_refused_and_a_pipe_is_read(tmp_path: Path) -> None:
+    (tmp_path / "endless.json").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="more than 256 MiB of text"):
+        read_json(tmp_path / "endless.json")
+    reader, writer = os.pipe()
+    os.write(writer, b'{"a": 1}')
+    os.close(writer)
+    assert read_json(Path(f"/dev/fd/{reader}")) == {"a": 1}
+    os.close(reader)

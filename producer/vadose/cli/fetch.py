@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vadose.cli.options import Common, common_options
-from vadose.common import InputError, UsageError
+from vadose.common import InputError, UsageError, read_short
 
 if TYPE_CHECKING:
     from vadose.producer.simulate import Settings
@@ -99,7 +99,7 @@ def _settings(world: str) -> Settings:
     from vadose.producer.recipe import describe
 
     try:
-        return Settings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Settings.model_validate(yaml.safe_load(read_short(path)))
     except OSError as error:
         raise InputError(f"cannot read the settings: {error.strerror}", where=str(path)) from error
     except yaml.YAMLError as error:

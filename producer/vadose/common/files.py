@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from vadose.common.errors import InputError
+
+# Far more than any text here has; a device never ends.
+MOST_TEXT_BYTES = 1 << 28
 
 
 def file_sha256(path: Path) -> str:
@@ -93,10 +97,19 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_short(path: Path) -> bytes:
+    """Read a whole file or pipe of text; an `OSError` where it does not end within 256 MiB."""
+    with path.open("rb") as file:
+        raw = file.read(MOST_TEXT_BYTES + 1)
+    if len(raw) > MOST_TEXT_BYTES:
+        raise OSError(errno.EFBIG, f"more than {MOST_TEXT_BYTES >> 20} MiB of text", str(path))
+    return raw
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file; a missing or broken one is an `InputError` that names it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_short(path).decode("utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"no file {path.name}", where=str(path)) from error
     except (OSError, ValueError) as error:

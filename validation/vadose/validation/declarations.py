@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pydantic
 import yaml
 
-from vadose.common import UsageError
+from vadose.common import UsageError, read_short
 
 
 class Strict(pydantic.BaseModel):
@@ -25,7 +25,7 @@ Declaration = TypeVar("Declaration", bound=Strict)
 def read_yaml(path: Path, what: str) -> Any:
     """The content of a YAML file, which is called `what` in the message of a `UsageError`."""
     try:
-        raw = path.read_bytes()
+        raw = read_short(path)
     except OSError as error:
         raise UsageError(f"cannot read the {what}: {error.strerror}", where=str(path)) from error
     return parsed_yaml(raw, str(path))
