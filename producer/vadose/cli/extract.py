@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vadose.producer.release.series import Source
 
 REQUESTS_AT_ONCE = 8
+FORMATS = {".nc": "netcdf", ".nc4": "netcdf", ".parquet": "parquet"}
 
 
 @click.command("extract")
@@ -40,13 +41,15 @@ REQUESTS_AT_ONCE = 8
 )
 @click.option("--from", "first", metavar="DAY", help="First UTC day.")
 @click.option("--to", "last", metavar="DAY", help="Last UTC day.")
-@click.option("--format", "form", type=click.Choice(["csv", "parquet", "netcdf"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet", "netcdf"]), help="By default what --out ends with."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; CSV goes to stdout by default.")
 @common_options
 def command(
     common: Common, release: str, lat: float | None, lon: float | None, box: str | None, file: Path | None,
-    polygon: str | None, cells: bool, mask: int, coverage: float, first: str | None, last: str | None, form: str,
-    out: Path | None,
+    polygon: str | None, cells: bool, mask: int, coverage: float, first: str | None, last: str | None,
+    form: str | None, out: Path | None,
 ) -> int:  # fmt: skip
     """Take soil moisture, uncertainty and flag of a point, points, a box or polygons out of a release.
 
@@ -62,11 +65,14 @@ def command(
     given = (lat is not None or lon is not None, box is not None, file is not None, polygon is not None)
     if sum(given) != 1 or (lat is None) != (lon is None):
         raise UsageError("where?", next="give --lat and --lon, or --box W,S,E,N, or --points FILE, or --polygon FILE")
+    form = form or FORMATS.get(out.suffix.lower() if out else "", "csv")
     if form != "csv" and out is None:
         raise UsageError(f"{form} needs a file", next="give --out FILE")
     if cells and polygon is None:
         raise UsageError("--cells needs --polygon", next="give --polygon FILE, or leave --cells out")
     span = day(first), day(last)
+    if first and last and span[1] < span[0]:
+        raise UsageError(f"{last} is before {first}", next="give --from the first day and --to the last")
     source, threads = source_of(release, common.workspace)
     if polygon is not None:
         from vadose.producer.release.areas import read_areas

@@ -74,7 +74,8 @@ def complete_command(common: Common, recipe_name: str, run_name: str) -> int:
         "directory": str(directory), "manifest_sha256": done.manifest_sha256, "passed": done.passed,
         "checks": [item.as_json() for item in done.results],
     }  # fmt: skip
-    head = f"{directory}: {'passed' if done.passed else 'failed'} {len(done.results)} checks"
+    published = " when it was published; it stays as it is" if done.folder.published else ""
+    head = f"{directory}: {'passed' if done.passed else 'failed'} {len(done.results)} checks{published}"
     waived = [f"  waiver  {item.check}: {item.waiver}" for item in done.results if item.waiver and item.reasons]
     return common.emit(
         "release", result, "\n".join([head, *waived, *(f"  failed  {line}" for line in failed)]), 4 if failed else 0
@@ -104,7 +105,7 @@ def publish_command(common: Common, release: str, to: str | None, key: Path | No
 def _may_be_published(common: Common, folder: Folder) -> int:
     """Print every check with its result and waiver, and whether the version may be published; exit 4 if not."""
     from vadose.producer.release.folder import GATE
-    from vadose.producer.release.publish import check_allowed
+    from vadose.producer.release.publish import check_may_stand
 
     path = folder.path / GATE
     document = read_json(path) if path.is_file() else {"checks": [], "waivers": [], "not_asked": []}
@@ -120,8 +121,7 @@ def _may_be_published(common: Common, folder: Folder) -> int:
     lines += [f"{'not asked':<20} {name}" for name in document["not_asked"]]
     result = {"version": folder.version, "checks": document["checks"], "waivers": document["waivers"], "reason": None}
     try:
-        if not folder.published:
-            check_allowed(folder, folder.manifest_sha256)
+        check_may_stand(folder, folder.manifest_sha256)
     except GateError as error:
         lines.append(f"{folder.path}: may not be published: {error}")
         return common.emit("release publish", {**result, "reason": str(error)}, "\n".join(lines), error.exit_code)
@@ -175,7 +175,10 @@ def diff_command(common: Common, old: str, new: str, as_markdown: bool) -> int:
     from vadose.producer.release.difference_tables import markdown, plain
     from vadose.producer.release.differences import difference
 
-    found = difference(_find(common, old), _find(common, new))
+    folders = _find(common, old), _find(common, new)
+    for folder in folders:
+        folder.recipe()
+    found = difference(*folders)
     return common.emit("release diff", found, markdown(found) if as_markdown else plain(found))
 
 
@@ -219,14 +222,17 @@ def withdraw_command(common: Common, release: str, granule: str | None, reason: 
 
     Example: vadose release withdraw demoatlstm-0p25deg/v1.0.0 --reason "wrong soil map"
     """
-    from vadose.producer.release.publish import withdraw
+    from vadose.producer.release.publish import check_withdrawal, withdraw
+    from vadose.producer.release.root_files import read_latest
 
     folder = _find(common, release)
-    if not common.dry_run:
+    if common.dry_run:
+        check_withdrawal(folder, reason, granule)
+    else:
         withdraw(folder, reason, granule=granule, to=to)
-    latest = folder.root / "latest.json"
-    now = read_json(latest)["version"] if latest.is_file() else None
-    text = f"{folder.path}: {granule or 'version'} withdrawn; latest is {now or 'none'}"
+    now = read_latest(folder.root)
+    happens = "would be withdrawn" if common.dry_run else "withdrawn"
+    text = f"{folder.path}: {granule or 'version'} {happens}; latest is {now or 'none'}"
     return common.emit("release withdraw", {"version": folder.version, "granule": granule, "latest": now}, text)
 
 

@@ -16,7 +16,10 @@ NAMED = 49
 @click.command("verify")
 @click.argument("release", metavar="RELEASE")
 @click.option("--gate", "with_gate", is_flag=True, help="Repeat the whole gate and the content hashes.")
-@click.option("--signers", type=click.Path(path_type=Path, exists=True), help="allowed_signers of OpenSSH.")
+@click.option(
+    "--signers", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="allowed_signers of OpenSSH; without a signature the release is damaged then.",
+)  # fmt: skip
 @click.option(
     "--journal", type=click.Path(path_type=Path, dir_okay=False),
     help="Remember here which files are whole; another run goes on from there.",

@@ -182,19 +182,21 @@ class Grid:
         return np.round(-180.0 + np.arange(self.col0, self.col1 + 1) * self.step, 9)
 
     def locate(self, lat: npt.ArrayLike, lon: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Row and column inside the window of the cells that contain the points; -1 outside.
+        """Row and column inside the window of the cells that contain the points; -1 outside and for NaN.
 
         Longitudes may run -180..180 or 0..360.
         """
         lat, lon = np.broadcast_arrays(np.asarray(lat, float), (np.asarray(lon, float) + 180.0) % 360.0 - 180.0)
         rows, columns = global_shape(self.token)
+        known = np.isfinite(lat) & np.isfinite(lon)
+        lat, lon = np.where(known, lat, 0.0), np.where(known, lon, 0.0)
         if self.is_ease2:
             row = np.floor(rows / 2 - ease2_y(lat) / self.step).astype(np.int64)
             column = np.floor((lon + 180.0) / 360.0 * columns).astype(np.int64)
         else:
             row = np.minimum(np.floor((90.0 - lat) / self.step).astype(np.int64), rows - 1)
             column = np.floor((lon + 180.0) / self.step).astype(np.int64)
-        inside = (row >= self.row0) & (row < self.row1) & (column >= self.col0) & (column < self.col1)
+        inside = known & (row >= self.row0) & (row < self.row1) & (column >= self.col0) & (column < self.col1)
         return np.where(inside, row - self.row0, -1), np.where(inside, column - self.col0, -1)
 
     def cell_areas(self) -> Floats:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from vadose.common import VadoseError, file_sha256, read_json
+from vadose.producer.release.root_files import read_versions
 
 BROKEN = (VadoseError, OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
 
@@ -136,8 +137,7 @@ def _steps(path: Path, recipe: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _published(path: Path) -> bool:
-    listing = path.parent / "versions.json"
-    return listing.is_file() and any(f"v{item['version']}" == path.name for item in read_json(listing)["versions"])
+    return any(f"v{item['version']}" == path.name for item in read_versions(path.parent))
 
 
 def _day(value: Any) -> date:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vadose.common import GateError, Progress, UsageError, read_json, write_text
+from vadose.common import GateError, Progress, UsageError, write_text
 from vadose.common.progress import Step
 from vadose.common.software import Software
 from vadose.producer.build.base import Base, newest_below, open_base
@@ -38,6 +38,7 @@ from vadose.producer.provenance import FOLDER, identity, provenance_texts, recor
 from vadose.producer.recipe import Recipe
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.numbers import kind_of
+from vadose.producer.release.root_files import read_versions
 
 # Granules that wait for the disk while the next ones are compressed; file systems confirm many files at once.
 QUEUE = 16
@@ -295,10 +296,7 @@ def same_values(published: Path, cells: Cells, job: Job) -> bool:
 
 def is_published(directory: Path) -> bool:
     """Whether the product's `versions.json` lists this version."""
-    listing = directory.parent / "versions.json"
-    if not listing.is_file():
-        return False
-    return any(f"v{entry['version']}" == directory.name for entry in read_json(listing)["versions"])
+    return any(f"v{entry['version']}" == directory.name for entry in read_versions(directory.parent))
 
 
 def is_current(directory: Path, recipe: Recipe, origin: Identity, first: np.datetime64) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vadose.common import UsageError
 from vadose.producer.granules.flags import FLAGS
 from vadose.producer.granules.names import parse_name
 from vadose.producer.granules.reading import CLOSED_LIST, Granule, read_granule
@@ -107,11 +108,12 @@ def difference(old: Folder, new: Folder) -> dict[str, Any]:
         other = read_granule(after[day])
         one = other if before[day].name == after[day].name else read_granule(before[day])
         headers = headers or header_difference(one, other)
-        whole.add(one.values, other.values)
-        for name, rows in latitude_bands(other.values["lat"]):
-            bands.setdefault(name, Difference()).add(one.values, other.values, rows)
+        fields, new_fields, lat = common_cells(one.values, other.values)
+        whole.add(fields, new_fields)
+        for name, rows in latitude_bands(lat):
+            bands.setdefault(name, Difference()).add(fields, new_fields, rows)
         if (parse_name(before[day].name).stream, parse_name(after[day].name).stream) == ("ICDR", "CDR"):
-            streams.add(one.values, other.values)
+            streams.add(fields, new_fields)
     found = {
         "old": old.version, "new": new.version, "days": len(common), **whole.result(), "headers": headers,
         "regions": {name: part.result() for name, part in bands.items()}, "scores": score_changes(old, new),
@@ -119,6 +121,22 @@ def difference(old: Folder, new: Folder) -> dict[str, Any]:
     if streams.pairs:
         found["streams"] = {"days": streams.pairs, **streams.result("icdr", "cdr")}
     return found
+
+
+def common_cells(one: Fields, other: Fields) -> tuple[Fields, Fields, npt.NDArray[np.float64]]:
+    """Stored `sm` and `flag` of the cells in both of two windows of a grid, and their latitudes, from the north.
+
+    Windows without a common cell, and grids of other centres, are a `UsageError`.
+    """
+    if all(np.array_equal(one[name], other[name]) for name in ("lat", "lon")):
+        return one, other, other["lat"]
+    kept = [{name: np.isin(part[name], rest[name]) for name in ("lat", "lon")}
+            for part, rest in ((one, other), (other, one))]  # fmt: skip
+    if not all(inside.any() for part in kept for inside in part.values()):
+        raise UsageError("the two versions have no cell in common", next="name two versions of one product")
+    cut = [{name: field[name][..., inside["lat"], :][..., inside["lon"]] for name in ("sm", "flag")}
+           for field, inside in zip((one, other), kept, strict=True)]  # fmt: skip
+    return cut[0], cut[1], other["lat"][kept[1]["lat"]]
 
 
 def header_difference(one: Granule, other: Granule) -> list[str]:

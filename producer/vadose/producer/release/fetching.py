@@ -59,7 +59,10 @@ def _http(address: str, part: tuple[int, int] | None) -> bytes:
             return _http_once(address, part)
         except urllib.error.HTTPError as error:
             if error.code in NOT_THERE:
-                raise NotThereError(f"no such file: HTTP {error.code} {error.reason}", where=address) from error
+                raise NotThereError(
+                    f"no such file: HTTP {error.code} {error.reason}", where=address,
+                    next="look whether the address is that of a version: https://…/PRODUCT/vM.m.p",
+                ) from error  # fmt: skip
             reason, final = f"HTTP {error.code} {error.reason}", error.code in NOT_TRIED_AGAIN
         except (OSError, http.client.HTTPException) as error:
             reason, final = str(getattr(error, "reason", None) or error), False

@@ -12,6 +12,8 @@ import yaml
 
 from vadose.common import GateError, InputError, file_sha256, read_json, whole_file
 from vadose.producer.recipe import Recipe, describe
+from vadose.producer.release.root_files import read_versions
+from vadose.producer.release.verify import manifest_entries
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -78,8 +80,9 @@ class Folder:
             ) from error  # fmt: skip
 
     def manifest(self) -> dict[str, Any]:
-        """`manifest.json`."""
+        """`manifest.json`; another document is an `InputError`."""
         document: dict[str, Any] = read_json(self.path / MANIFEST)
+        manifest_entries(document, str(self.path / MANIFEST))
         return document
 
     def put(self, name: str, content: bytes | str) -> Path:
@@ -112,8 +115,7 @@ def published_granules(manifest: Mapping[str, Any]) -> list[str]:
 
 def versions(root: Path) -> list[dict[str, Any]]:
     """Entries of a product's `versions.json`, oldest first; none if nothing is published."""
-    path = root / "versions.json"
-    return list(read_json(path)["versions"]) if path.is_file() else []
+    return read_versions(root)
 
 
 def order(version: str) -> tuple[int, ...]:

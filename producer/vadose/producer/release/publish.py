@@ -11,6 +11,7 @@ from typing import Any
 from vadose.common import GateError, InputError, Progress, UsageError, file_sha256, read_json, whole_file, write_json
 from vadose.producer.lock import only_one
 from vadose.producer.release.copies import copy, copy_root
+from vadose.producer.release.differences import granule_paths
 from vadose.producer.release.folder import (
     GATE,
     SIGNATURE,
@@ -22,6 +23,7 @@ from vadose.producer.release.folder import (
     versions,
 )
 from vadose.producer.release.rolling import withdraw_rolling
+from vadose.producer.release.root_files import LATEST, VERSIONS, read_latest
 from vadose.producer.release.verify import verify
 
 DAY = re.compile(r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])")
@@ -53,17 +55,9 @@ def publish(folder: Folder, progress: Progress, *, to: str | None = None, key: P
 def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | None) -> bool:
     sha256 = folder.manifest_sha256
     entry = folder.entry
-    if entry is not None and entry["manifest_sha256"] != sha256:
-        raise GateError(
-            f"version {folder.version} is published with other bytes", where=str(folder.path),
-            next="raise product.version and product.issued in the recipe and build again",
-        )  # fmt: skip
-    if entry is not None and entry["status"] == "withdrawn":
-        raise GateError(f"version {folder.version} was withdrawn: {entry['reason']}", where=str(folder.path),
-                        next="build a new version")  # fmt: skip
-    happened = entry is None or _latest(folder.root) is None
+    check_may_stand(folder, sha256)
+    happened = entry is None or read_latest(folder.root) is None
     if entry is None:
-        check_allowed(folder, sha256)
         if key is not None:
             sign(folder, key)
         # The gate has read every header of the bytes whose sums are checked here.
@@ -84,6 +78,22 @@ def _publish(folder: Folder, progress: Progress, to: str | None, key: Path | Non
     if to is not None:
         copy_root(folder.root, to)
     return happened
+
+
+def check_may_stand(folder: Folder, sha256: str) -> None:
+    """Refuse what may not be published, and a published version with other bytes or one that was withdrawn."""
+    entry = folder.entry
+    if entry is None:
+        check_allowed(folder, sha256)
+        return
+    if entry.get("manifest_sha256") != sha256:
+        raise GateError(
+            f"version {folder.version} is published with other bytes", where=str(folder.path),
+            next="raise product.version and product.issued in the recipe and build again, or restore the manifest",
+        )  # fmt: skip
+    if entry["status"] == "withdrawn":
+        raise GateError(f"version {folder.version} was withdrawn: {entry['reason']}", where=str(folder.path),
+                        next="build a new version")  # fmt: skip
 
 
 def check_allowed(folder: Folder, sha256: str) -> None:
@@ -177,22 +187,35 @@ def write_versions(root: Path, product_id: str, entries: list[dict[str, Any]]) -
     standing = [item for item in ordered if item["status"] in STANDING]
     for item in standing:
         item["status"] = "current" if item is standing[-1] else "superseded"
-    write_json(root / "versions.json", {"schema_version": 1, "product_id": product_id, "versions": ordered})
+    write_json(root / VERSIONS, {"schema_version": 1, "product_id": product_id, "versions": ordered})
 
 
 def write_latest(root: Path) -> None:
     """`latest.json`: the newest version that stands; none stands, no file."""
     standing = [item for item in versions(root) if item["status"] in STANDING]
     if not standing:
-        (root / "latest.json").unlink(missing_ok=True)
+        (root / LATEST).unlink(missing_ok=True)
         return
     newest = max(standing, key=lambda item: order(item["version"]))
-    write_json(root / "latest.json", {"version": newest["version"], "manifest_sha256": newest["manifest_sha256"]})
+    write_json(root / LATEST, {"version": newest["version"], "manifest_sha256": newest["manifest_sha256"]})
 
 
-def _latest(root: Path) -> str | None:
-    path = root / "latest.json"
-    return str(read_json(path)["version"]) if path.is_file() else None
+def check_withdrawal(folder: Folder, reason: str, granule: str | None) -> None:
+    """Refuse a withdrawal without a reason, or of what is not published."""
+    if not reason.strip():
+        raise UsageError("a withdrawal needs a reason, which is published", next="--reason TEXT")
+    if folder.path.name == "nrt":
+        if granule is None:
+            raise UsageError("stream NRT is in no version", where=str(folder.path), next="--granule NAME")
+    elif folder.entry is None:
+        raise GateError(
+            f"version {folder.version} is not published", where=str(folder.path), next="delete the folder instead"
+        )
+    elif granule is not None and granule not in {Path(name).name for name in granule_paths(folder)}:
+        raise InputError(
+            f"no granule {granule!r} in version {folder.version}", where=str(folder.path),
+            next="name one as the manifest does, without its folders",
+        )  # fmt: skip
 
 
 def withdraw(folder: Folder, reason: str, *, granule: str | None = None, to: str | None = None) -> None:
@@ -200,11 +223,10 @@ def withdraw(folder: Folder, reason: str, *, granule: str | None = None, to: str
 
     Of stream NRT a granule leaves the rolling folder, and its day stays listed with the reason.
     """
-    if not reason.strip():
-        raise UsageError("a withdrawal needs a reason, which is published", next="--reason TEXT")
+    check_withdrawal(folder, reason, granule)
     with only_one(folder.root, "withdrawn"):
         if folder.path.name == "nrt":
-            _withdraw_rolling(folder, reason, granule)
+            _withdraw_rolling(folder, reason, str(granule))
         else:
             _withdraw(folder, reason, granule)
         if to is not None:
@@ -253,9 +275,7 @@ def deprecate(folder: Folder, reason: str, until: date, *, to: str | None = None
             copy_root(folder.root, to)
 
 
-def _withdraw_rolling(folder: Folder, reason: str, granule: str | None) -> None:
-    if granule is None:
-        raise UsageError("stream NRT is in no version", where=str(folder.path), next="--granule NAME")
+def _withdraw_rolling(folder: Folder, reason: str, granule: str) -> None:
     with only_one(folder.path, "withdrawn"):
         withdraw_rolling(folder, granule, reason)
     note_issue(folder.root, f"## Withdrawn: granule {granule} of stream NRT", reason)
@@ -271,12 +291,6 @@ def note_issue(root: Path, title: str, reason: str) -> None:
 
 
 def _withdraw(folder: Folder, reason: str, granule: str | None) -> None:
-    if folder.entry is None:
-        raise GateError(
-            f"version {folder.version} is not published", where=str(folder.path), next="delete the folder instead"
-        )
-    if granule is not None and granule not in {Path(name).name for name in folder.files()}:
-        raise InputError(f"no granule {granule!r} in version {folder.version}", where=str(folder.path))
     what = f"granule {granule} of" if granule else "version"
     note_issue(folder.root, f"## Withdrawn: {what} {folder.version}", reason)
     entries = [dict(item) for item in versions(folder.root)]

@@ -80,9 +80,10 @@ def read_points(path: Path) -> Places:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
         lat = np.array([float(row["lat"]) for row in rows])
         lon = np.array([float(row["lon"]) for row in rows])
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        why = f"no column {error}" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
         raise InputError(
-            f"not a table of points: {error}", where=str(path), next="write a CSV with name, lat, lon"
+            f"not a table of points: {why}", where=str(path), next="write a CSV with name, lat, lon"
         ) from error
     if not rows:
         raise InputError("a table of points without a line", where=str(path), next="write a CSV with name, lat, lon")
@@ -228,7 +229,12 @@ def read_series(source: Source, places: Places, first: np.datetime64 | None, las
     outside = np.flatnonzero(rows < 0)
     if outside.size:
         k = int(outside[0])
-        raise UsageError(f"{places.lat[k]:g}, {places.lon[k]:g} lies outside the product's window", where=source.name)
+        west, east, south, north = *grid.lon_edges[[0, -1]], *grid.lat_edges[[-1, 0]]
+        raise UsageError(
+            f"lat {places.lat[k]:g}, lon {places.lon[k]:g} lies outside the product's window", where=source.name,
+            why=f"the window is {west:g} to {east:g} degrees east, {south:g} to {north:g} degrees north",
+            next="give a place inside it",
+        )  # fmt: skip
     days, found = read_days(source, rows, columns, first, last, progress, threads, lambda fields: fields)
     for name in ("sm", "sm_uncertainty"):
         found[name][found[name] == FILL] = np.nan
@@ -261,12 +267,14 @@ def read_days(source: Source, rows: Cells, columns: Cells, first: np.datetime64 
 
 
 def _between(source: Source, first: np.datetime64 | None, last: np.datetime64 | None) -> dict[date, str]:
+    granules = source.granules()
     found = {
-        day: granule for day, granule in source.granules().items()
+        day: granule for day, granule in granules.items()
         if (first is None or np.datetime64(day) >= first) and (last is None or np.datetime64(day) <= last)
     }  # fmt: skip
     if not found:
-        raise InputError("no granules of these days", where=source.name, next="vadose status")
+        record = f"the record is {min(granules)} to {max(granules)}" if granules else "it has none at all"
+        raise InputError("no granules of these days", where=source.name, why=record, next="name other days")
     return found
 
 

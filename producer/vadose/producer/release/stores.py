@@ -27,7 +27,7 @@ def open_store(url: str) -> tuple[Any, str]:
     try:
         # A kept instance would go on with the address and the listing of an earlier call.
         system, base = fsspec.core.url_to_fs(url, skip_instance_cache=True)
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, OSError) as error:
         raise InputError(
             f"cannot reach this address: {error}",
             where=url,

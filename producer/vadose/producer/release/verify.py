@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from vadose.common import InputError, Progress, file_sha256, read_json
 from vadose.common.files import readable_os_errors
 from vadose.producer.release.fetching import Fetch, NotThereError, fetcher
+from vadose.producer.release.root_files import read_versions
 
 MANIFEST, SUMS, SIGNATURE, SIGNERS = "manifest.json", "SHA256SUMS", "SHA256SUMS.sig", "allowed_signers"
 # Their sums stand in the product's `versions.json`.
@@ -251,10 +252,9 @@ class Journal:
 
 def check_beside(path: Path, result: Verified) -> None:
     """Gate, sign-off and signature have the bytes with which the version was published."""
-    listing = path.parent / "versions.json"
-    entries = read_json(listing).get("versions", []) if listing.is_file() else []
+    entries = read_versions(path.parent)
     known = next((item.get("beside") for item in entries if f"v{item['version']}" == path.name), None)
-    if known is None:
+    if not isinstance(known, dict):
         result.not_checked.append(f"{', '.join(sorted(BESIDE))}: no versions.json beside the version has their sums")
         return
     for name in sorted(BESIDE):
@@ -283,9 +283,11 @@ def check_listing(path: Path, files: list[dict[str, Any]], listed: dict[str, str
 
 
 def check_signature(path: Path, signers: Path | None, result: Verified) -> None:
-    """The signature of the sums, where there is one."""
+    """The signature of the sums, where there is one; who names its signers expects one."""
     signature = path / SIGNATURE
     if not signature.is_file():
+        if signers is not None:
+            result.damaged.append(f"{SIGNATURE} is missing, though --signers says who signed")
         return
     known = signers or path.parent / SIGNERS
     if not known.is_file() or shutil.which("ssh-keygen") is None:
