@@ -61,11 +61,11 @@ def _build(common: Common, recipe: Recipe, days: str | None, force: str | None, 
     from vadose.producer.finishing import check_rules
     from vadose.producer.granules.periods import period_end
     from vadose.producer.release.folder import find_release
-    from vadose.producer.training.models import load_model
+    from vadose.producer.training.models import recipe_model
 
     cube = open_cube(common.workspace / "cubes" / f"{recipe.cube}.zarr")
     models = common.workspace / "models" / recipe.recipe
-    model = load_model(models, recipe.predictors)
+    model = recipe_model(models, recipe)
     check_rules(recipe, cube)
     directory = common.workspace / "releases" / recipe.product.id / recipe.product.folder
     wanted = wanted_periods(recipe, span(days) if days else None)

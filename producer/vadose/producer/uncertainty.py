@@ -193,6 +193,7 @@ class Ensemble:
     def _part(self, block: Block) -> Prediction:
         combined, outside = predict_ensemble(self.members, self.encoder, block)
         factor = self.calibration.factors(block.cube, block.cells) / HALF_WIDTH
+        outside = outside | self.encoder.unseen(block.cube, block.cells)[None, :]
         if self.support is not None:
             outside = outside | self.support.outside(self.encoder.static(block.cube, block.cells))[None, :]
         missing = np.isnan(combined.mean)

@@ -66,3 +66,14 @@ def test_values_far_from_training_are_seen(rainy_cube: Cube) -> None:
     assert not encoder.beyond(channels).any()
     channels[1, 0, 0] = 50.0
     assert np.argwhere(encoder.beyond(channels)).tolist() == [[1, 0]]
+
+
+def test_a_class_without_any_training_value_is_unseen(rainy_cube: Cube) -> None:
+    fold = make_folds("P1", rainy_cube, TARGET)[0]
+    wet = rainy_cube.read_static("land_cover") == 2
+    hidden = rainy_cube.hiding(TARGET, np.broadcast_to(wet, (rainy_cube.days.size, wet.size)))
+    encoder = fit_encoder(hidden, PREDICTORS, fold, TARGET)
+    assert encoder.classes == {"land_cover": (1,)}
+    np.testing.assert_array_equal(encoder.unseen(rainy_cube, slice(10, 40)), wet[10:40])
+    assert not fit_encoder(rainy_cube, PREDICTORS, fold, TARGET).unseen(rainy_cube, EVERYTHING).any()
+    assert training_set(hidden, PREDICTORS, TARGET, fold).static.shape[-1] == 2

@@ -15,6 +15,7 @@ from vadose.producer.cube import Cube
 from vadose.producer.methods import Block, Inputs
 from vadose.producer.recipe import Predictors, Recipe
 from vadose.producer.training import fit_recipe, load_model, models
+from vadose.producer.training.models import recipe_model
 from vadose.producer.uncertainty import Ensemble
 
 SETTINGS = {"hidden": 8, "past_days": 30, "training": {"steps": 60, "batch": 16, "window_days": 30, "spin_up_days": 5}}
@@ -101,6 +102,37 @@ def test_model_of_other_predictors_is_refused(directory: Path) -> None:
     other = Predictors(daily=("precipitation",), static=("clay",))
     with pytest.raises(InputError, match="made for other predictors"):
         load_model(directory, other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipe": "other-world"}, "other recipe: small-world"),
+        ({"target": "cci_sm"}, "other target: smap_sm_am"),
+        ({"method__settings": {**SETTINGS, "hidden": 9}}, "other settings: hidden 8"),
+        ({"method__name": "cell-mean", "method__settings": {}}, "other method: atlstm"),
+    ],
+)
+def test_a_checkpoint_of_another_recipe_is_refused(directory: Path, worlds, changes, message: str) -> None:
+    predictors = {"daily": ["precipitation", "air_temperature"], "static": ["clay"]}
+    method = {"name": "atlstm", "settings": SETTINGS, "ensemble": 2, "seed": 3}
+    other = worlds.small_recipe(**{"cube": "rainy", "method": method, "predictors": predictors, **changes})
+    with pytest.raises(InputError, match=message) as caught:
+        recipe_model(directory, other)
+    assert caught.value.next == f"vadose train {other.recipe}"
+
+
+def test_the_model_of_a_recipe_flags_cells_of_an_unseen_class(worlds, rainy_cube: Cube, tmp_path: Path) -> None:
+    dry = rainy_cube.read_static("land_cover") == 1
+    cube = rainy_cube.hiding("smap_sm_am", np.broadcast_to(dry, (rainy_cube.days.size, dry.size)))
+    recipe = worlds.small_recipe(
+        cube="rainy", method={"name": "ridge", "settings": {}},
+        predictors={"daily": ["precipitation"], "static": ["land_cover"]},
+    )  # fmt: skip
+    model = fit(recipe, cube, tmp_path / "m")
+    flags = model.predict(Block(cube, slice(230, 235), slice(0, 60))).flags
+    assert (flags[:, dry] & 2048 > 0).all()
+    assert not (flags[:, ~dry] & 2048 > 0).all()
 
 
 def test_changed_weights_are_refused(recipe: Recipe, rainy_cube: Cube, tmp_path: Path) -> None:

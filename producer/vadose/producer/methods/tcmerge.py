@@ -250,7 +250,10 @@ class TcMerge:
                 parts.append(estimate_cells(values, cube.days[fold.dates["train"]], settings))
                 bar.advance(cells.stop - cells.start)
         row, column = np.divmod(cube.index, cube.grid.shape[1])
-        return merge_model(settings, parts, global_index(cube.grid, cube.index), row, column)
+        model = merge_model(settings, parts, global_index(cube.grid, cube.index), row, column)
+        progress.say(f"collocation by cell: {', '.join(f'{n} {word}' for word, n in model.facts['validity'].items())}; "
+                     f"{model.facts['sources'][SOURCES[-1]]} with equal weights")  # fmt: skip
+        return model
 
     def load(self, directory: Path) -> TcMergeModel:
         """Load what `TcMergeModel.save` wrote."""

@@ -85,6 +85,14 @@ class Encoder:
         values = daily[..., :count]
         return np.asarray(((values < low - margin) | (values > high + margin)).any(axis=-1))
 
+    def unseen(self, cube: Cube, cells: slice) -> Mask:
+        """Cells of a class that does not occur in training, (cell,)."""
+        found = np.zeros(len(range(*cells.indices(cube.index.size))), bool)
+        for name, codes in self.classes.items():
+            raw = cube.read_static(name, cells)
+            found |= np.isfinite(raw) & ~np.isin(raw, codes)
+        return found
+
     def static(self, cube: Cube, cells: slice) -> Floats:
         """Channels (cell, channel)."""
         count = len(self.predictors.daily)
@@ -115,8 +123,11 @@ class Encoder:
         return cls(predictors, center, scale, low, high, tuple(value["gappy"]), classes)
 
 
-def fit_encoder(cube: Cube, predictors: Predictors, fold: Fold) -> Encoder:
+def fit_encoder(cube: Cube, predictors: Predictors, fold: Fold, target: str | None = None) -> Encoder:
     """Fit scalers on the training cells and days of a fold.
+
+    With a `target` a class occurs in training only where a training value of the target lies in it: a channel that no
+    value has taught would say something random.
 
     Raises
     ------
@@ -133,12 +144,16 @@ def fit_encoder(cube: Cube, predictors: Predictors, fold: Fold) -> Encoder:
             moments.add(transformed(name, cube.read(name, chosen, cells))[inside][:, keep])
     gappy = tuple(name for name, moments in zip(predictors.daily, sums, strict=True) if moments.missing)
     classes: dict[str, tuple[int, ...]] = {}
+    taught = fold.cells["train"]
+    if target is not None and CLASSES & set(predictors.static):
+        taught = _taught(cube, target, fold)
     for name in predictors.static:
-        values = cube.read_static(name)[fold.cells["train"]]
+        every = cube.read_static(name)
         moments = _Moments()
-        moments.add(values)
+        moments.add(every[fold.cells["train"]])
         sums.append(moments)
         if name in CLASSES:
+            values = every[taught]
             classes[name] = tuple(int(code) for code in np.unique(values[np.isfinite(values)]))
     for name, moments in zip((*predictors.daily, *predictors.static), sums, strict=True):
         if not moments.n:
@@ -152,6 +167,13 @@ def fit_encoder(cube: Cube, predictors: Predictors, fold: Fold) -> Encoder:
     low, high = (columns[2] - center) / scale, (columns[3] - center) / scale
     arrays = [np.asarray(part, np.float32) for part in (center, scale, low, high)]
     return Encoder(predictors, arrays[0], arrays[1], arrays[2], arrays[3], gappy, classes)
+
+
+def _taught(cube: Cube, target: str, fold: Fold) -> Mask:
+    """Cells with a value of the target in training, (cell,)."""
+    mask = fold.mask("train")
+    parts = [(mask[:, cells] & np.isfinite(cube.read(target, cells=cells))).any(axis=0) for cells in cell_slices(cube)]
+    return np.concatenate(parts)
 
 
 def transformed(name: str, values: Floats) -> Floats:
@@ -235,7 +257,7 @@ def training_set(cube: Cube, predictors: Predictors, target: str, fold: Fold, *,
     InputError
         Where a predictor or the target has no value in training.
     """
-    encoder = fit_encoder(cube, predictors, fold)
+    encoder = fit_encoder(cube, predictors, fold, target)
     cells = np.flatnonzero(fold.cells["train"])
     if maximum_cells is not None and cells.size > maximum_cells:
         cells = np.sort(np.random.default_rng([seed, 5]).permutation(cells)[:maximum_cells])

@@ -84,7 +84,7 @@ def fit_recipe(recipe: Recipe, inputs: Inputs, directory: Path, progress: Progre
     # Neither a fit nor a prediction for the calibration sees a value of the target that is not for training.
     visible = inputs.hiding(fold.unseen())
     members = spread(lambda seed: _member(chosen, visible, fold, settings, seed, work, progress), numbers)
-    encoder = fit_encoder(cube, recipe.predictors, fold)
+    encoder = fit_encoder(cube, recipe.predictors, fold, recipe.target)
     progress.say("calibrate")
     observed = cube if fold.split in NOWCASTS else visible.cube
     calibration, metrics = _calibration(members, encoder, inputs, observed, fold)
@@ -104,6 +104,45 @@ def check_recipe(recipe: Recipe, cube: Cube, split: str | None = None) -> Fold:
             raise InputError(f"no variable {name!r}; the cube holds {', '.join(cube.names)}", where=str(cube.path),
                              next=f"vadose ingest {recipe.recipe}")  # fmt: skip
     return make_folds(split or recipe.method.split, cube, recipe.target, calibration=CALIBRATION_SHARE)[0]
+
+
+def recipe_model(directory: Path, recipe: Recipe) -> Ensemble:
+    """The model that a recipe is built with.
+
+    Raises
+    ------
+    InputError
+        As `load_model`, and where the model was trained by another recipe, method, target or settings.
+    """
+    model = load_model(directory, recipe.predictors)
+    card = read_json(directory / MODEL)
+    settings = method_settings(method(recipe.method.name), recipe.method.settings,
+                               where=f"{recipe.recipe}: method.settings")  # fmt: skip
+    wanted: dict[str, Any] = {"recipe": recipe.recipe, "method": recipe.method.name, "target": recipe.target,
+              "settings": settings.model_dump(mode="json")}  # fmt: skip
+    for name, value in wanted.items():
+        if card[name] != value:
+            own, mine = _apart(card[name], value) if name == "settings" else (card[name], value)
+            raise InputError(f"the model was made with other {name}: {own}", where=str(directory),
+                             why=f"the recipe's: {mine}",
+                             next=f"vadose train {recipe.recipe}")  # fmt: skip
+    return model
+
+
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str]:
+    """Those settings that differ, of each of two."""
+    every = [_leaves(some) for some in (one, other)]
+    names = sorted(name for name in {*every[0], *every[1]} if every[0].get(name) != every[1].get(name))
+    first, second = (", ".join(f"{name} {some.get(name)}" for name in names) for some in every)
+    return first, second
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
 
 
 def load_model(directory: Path, predictors: Predictors | None = None) -> Ensemble:
