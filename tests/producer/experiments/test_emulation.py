@@ -4,16 +4,19 @@ import json
 from datetime import date
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 
-from vadose.producer.experiments import emulation
+from vadose.producer.cube import open_cube
+from vadose.producer.experiments import emulation_fits as fits
 from vadose.producer.experiments.emulation import main, partial_correlations, pooled
 from vadose.producer.simulate.settings import Settings
 
 LAND = Settings(
-    name="tiny", token=emulation.FINE, box=(-41.0, 40.0, -40.0, 41.0), start=date(2016, 1, 1), end=date(2017, 6, 30),
+    name="tiny", token=fits.FINE, box=(-41.0, 40.0, -40.0, 41.0), start=date(2016, 1, 1), end=date(2017, 6, 30),
     seed=7, spin_up_days=60,
 )  # fmt: skip
 NETWORK = {"sequence_days": 4, "hidden": 4, "layers": 1, "pooling": "relu", "training": {"steps": 6, "batch": 64}}
@@ -32,8 +35,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_every_contender_is_scored_against_target_and_truth(out: tuple[Path, Path]) -> None:
     scores = pd.read_parquet(out[1] / "emulation_scores.parquet")
     keys = scores[scores["stratum"] == "all"].groupby(["target", "split", "reference"])["contender"].nunique()
-    assert keys.loc[emulation.RETRIEVAL, "P1"].tolist() == keys.loc[emulation.PRODUCT, "P1"].tolist() == [7, 7]
-    assert keys.loc[emulation.RETRIEVAL, "P5"].tolist() == [4, 4]
+    assert keys.loc[fits.RETRIEVAL, "P1"].tolist() == keys.loc[fits.PRODUCT, "P1"].tolist() == [7, 7]
+    assert keys.loc[fits.RETRIEVAL, "P5"].tolist() == [4, 4]
     values = scores[scores["stratum"] == "all"].groupby(["target", "split"])["values"].nunique()
     assert (values == 1).all()
 
@@ -41,11 +44,11 @@ def test_every_contender_is_scored_against_target_and_truth(out: tuple[Path, Pat
 def test_trees_come_nearer_to_a_product_of_trees_than_to_the_radiometer(out: tuple[Path, Path]) -> None:
     scores = pd.read_parquet(out[1] / "emulation_scores.parquet").query("stratum == 'all' and split == 'P1'")
     r2 = scores.set_index(["target", "reference", "contender"])["r2_explained"]
-    assert r2[emulation.PRODUCT, "target", emulation.TREES_ALL] > r2[emulation.RETRIEVAL, "target", emulation.TREES_ALL]
-    assert r2[emulation.PRODUCT, "target", emulation.TREES_ALL] > r2[emulation.PRODUCT, "truth", emulation.TREES_ALL]
+    assert r2[fits.PRODUCT, "target", fits.TREES_ALL] > r2[fits.RETRIEVAL, "target", fits.TREES_ALL]
+    assert r2[fits.PRODUCT, "target", fits.TREES_ALL] > r2[fits.PRODUCT, "truth", fits.TREES_ALL]
     told = json.loads((out[1] / "emulation.json").read_text())
     assert told["partial"] == []
-    assert f"{emulation.TREES_ALL} {r2[emulation.PRODUCT, 'truth', emulation.TREES_ALL]:.3f}" in told["finding"]
+    assert f"{fits.TREES_ALL} {r2[fits.PRODUCT, 'truth', fits.TREES_ALL]:.3f}" in told["finding"]
 
 
 def test_curves_hold_lengths_attention_and_bands(out: tuple[Path, Path]) -> None:
@@ -55,7 +58,7 @@ def test_curves_hold_lengths_attention_and_bands(out: tuple[Path, Path]) -> None
     assert sorted(lengths["with rain"]) == [4]
     attention = curves[(curves["figure"] == "attention") & (curves["panel"] == "all days")]
     assert attention["y"].sum() == pytest.approx(1.0, abs=1e-5)
-    assert set(curves["figure"]) == {"sequence length", "attention", "predicted by reference"}
+    assert set(curves["figure"]) == {"sequence length", "attention", "predicted by reference", "series"}
 
 
 def test_a_second_call_fits_nothing_and_writes_the_same(out: tuple[Path, Path], tmp_path: Path) -> None:
@@ -91,3 +94,17 @@ def test_pooled_scores_are_those_of_all_values_together() -> None:
     assert found["rmse"] == pytest.approx(np.sqrt(0.0012 / 4))
     assert found["bias"] == pytest.approx(0.01)
     assert found["r2_explained"] == pytest.approx(1 - 0.0003 / 0.0125)
+
+
+def test_maps_hold_the_truth_of_a_month_and_the_bias_of_the_later_year(out: tuple[Path, Path]) -> None:
+    with netCDF4.Dataset(out[1] / "emulation_maps.nc") as file:
+        labels = [tuple(file[name][k] for name in ("figure", "row", "column")) for k in range(len(file["figure"]))]
+        value = {label: np.ma.filled(file["value"][k], np.nan) for k, label in enumerate(labels)}
+    cube = open_cube(out[0] / "tiny.zarr")
+    truth = load_file(out[0] / "tiny-truth.safetensors")["truth"]
+    # The last day without an observation belongs to no test.
+    june = (cube.days >= np.datetime64("2017-06-01")) & (cube.days <= np.datetime64("2017-06-29"))
+    assert np.isclose(np.nanmean(value["field_map", "June 2017", "truth"]), truth[june].mean(), atol=1e-5)
+    later = (cube.days >= np.datetime64("2016-10-01")) & (cube.days <= np.datetime64("2017-06-29"))
+    apart = cube.read(fits.LAND_MODEL)[later] - truth[later]
+    assert np.isclose(np.nanmean(value["bias_map", "", "land model as it is"]), apart.mean(), atol=1e-5)
