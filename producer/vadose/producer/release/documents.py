@@ -9,27 +9,18 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from vadose.producer.granules.crs import geospatial
-from vadose.producer.granules.flags import RECOMMENDED
-from vadose.producer.granules.wording import cell_methods, layer
 from vadose.producer.provenance import as_json
 from vadose.producer.recipe import Recipe
+from vadose.producer.release.citing import address
 from vadose.producer.release.prov import prov
+from vadose.producer.release.readme import readme
 from vadose.producer.release.rechunked import FOLDER as CUBE
-from vadose.producer.release.rechunked import cube_name
 from vadose.producer.release.references import FOLDER as REFERENCES
 from vadose.producer.release.stac import NETCDF, ZARR
 from vadose.producer.release.survey import Surveyed
 from vadose.producer.vocabulary import SOIL_MOISTURE
 
 KEYWORDS = ("soil moisture", "volumetric soil water content", "hydrology", "remote sensing")
-PERIOD = {"daily": "day", "monthly": "month"}
-OPEN_CUBE = """
-The same, in chunks in which the days of a cell lie together (needs zarr):
-
-```python
-series = xr.open_zarr("{}")
-```
-"""
 NO_ISSUES = "# Known issues\n\nNone is known.\n"
 
 
@@ -64,66 +55,6 @@ def documents(recipe: Recipe, surveyed: Sequence[Surveyed], inputs: Mapping[str,
         "dataset.jsonld": as_json(jsonld(recipe, surveyed, ways)),
         "provenance/prov.json": as_json(prov(recipe, inputs)),
     }
-
-
-def address(recipe: Recipe) -> str:
-    """Where the product is described: its DOI if it has one."""
-    return f"https://doi.org/{recipe.product.doi}" if recipe.product.doi else recipe.product.landing_url
-
-
-def how_to_cite(recipe: Recipe) -> str:
-    """One line to cite the version."""
-    product = recipe.product
-    return (
-        f"{product.creator.name} ({product.issued[:4]}): {product.title}, version {product.version}. "
-        f"{product.publisher.name}. {address(recipe)}, accessed YYYY-MM-DD."
-    )
-
-
-def readme(recipe: Recipe, path: str) -> str:
-    """What it is, how to open it, how to cite it."""
-    product = recipe.product
-    grid = product.grid.grid()
-    place = "y, x" if grid.is_ease2 else "lat, lon"
-    return f"""# {product.title}, version {product.version}
-
-{product.summary}
-
-- Days: {product.days[0]} to {product.days[1]}, one file a {PERIOD[product.step]}, stream {product.stream}
-- Grid: {product.grid.token}, {grid.shape[0]} x {grid.shape[1]} cells ({place})
-- Layer: {layer(product.depth_m)}; `{cell_methods(product)}`
-- Trained on: {product.target}
-- Licence: {product.licence}
-
-## Open it
-
-```python
-import xarray as xr
-ds = xr.open_dataset("{path}")
-good = ds.sm.where((ds.flag & {RECOMMENDED}) == 0)                        # the recommended use
-masks = dict(zip(ds.flag.flag_meanings.split(), ds.flag.flag_masks))          # all flags by name
-```
-
-The whole record as one dataset, from the folder that holds this file (needs kerchunk):
-
-```python
-series = xr.open_mfdataset("refs/*.json", engine="kerchunk", chunks={{}}, combine="nested", concat_dim="time",
-                           data_vars="minimal", coords="minimal", compat="override",
-                           storage_options={{"template_overrides": {{"root": "."}}}})
-```
-{OPEN_CUBE.format(cube_name(recipe)) if recipe.build.cube else ""}
-In QGIS and GDAL: `gdalinfo NETCDF:"{path}":sm`. On the command line: `vadose extract . --lat LAT --lon LON`.
-
-## Check it
-
-`sha256sum -c SHA256SUMS`, with `--ignore-missing` for a part of the files, or `vadose verify .`.
-
-## Cite it
-
-{how_to_cite(recipe)}
-
-{product.acknowledgement}
-"""
 
 
 def licence(recipe: Recipe) -> str:

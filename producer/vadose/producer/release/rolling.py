@@ -20,7 +20,8 @@ from vadose.producer.provenance import FOLDER, as_json, recorded_identity
 from vadose.producer.recipe import Recipe
 from vadose.producer.release import checker, readers, schemas
 from vadose.producer.release.checks import Context, read_domain
-from vadose.producer.release.documents import how_to_cite, licence
+from vadose.producer.release.citing import how_to_cite
+from vadose.producer.release.documents import licence
 from vadose.producer.release.finals import final_periods
 from vadose.producer.release.folder import GATE, MANIFEST, SUMS, UNLISTED, Folder
 from vadose.producer.release.gate import Result, excuse, granule_results, licences
