@@ -1,4 +1,4 @@
-"""The user guide's recipes for GDAL, CDO and R as they stand there, against what xarray reads: `nox -s recipes`."""
+"""The recipes for GDAL, CDO and R as they stand in the user guide and in a version's README: `nox -s recipes`."""
 
 import importlib.util
 import re
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import xarray as xr
 
 from vadose.common import silent
 from vadose.producer.build import build
+from vadose.producer.release.readme import readme
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "site" / "docs" / "user-guide.md").read_text(encoding="utf-8")
@@ -38,14 +40,20 @@ def lines(command: list[str], folder: Path) -> list[str]:
     return done.stdout.split("\n")
 
 
+def small_world() -> ModuleType:
+    """The module of the small world."""
+    spec = importlib.util.spec_from_file_location("small_world", ROOT / "tests" / "producer" / "small_world.py")
+    worlds = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(worlds)
+    return worlds
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten granules of January, and one of them as `granule.nc`."""
     missing = {f"{name} ({package})" for name, package in PACKAGES.items() if shutil.which(name) is None}
     assert not missing, f"not installed: {', '.join(sorted(missing))}"
-    spec = importlib.util.spec_from_file_location("small_world", ROOT / "tests" / "producer" / "small_world.py")
-    worlds = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(worlds)
+    worlds = small_world()
     made, place = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("granules")
     # Frozen cells keep their values, so that the recommended use leaves some out.
     recipe, cube, model, models = worlds.small_world(made, build__covers_frozen=True)
@@ -101,3 +109,30 @@ def test_r_gives_the_place_and_the_mean_of_the_recommended_use(folder: Path, gra
     good = granule.sm.where((granule.flag & 399) == 0)
     assert float(place) == pytest.approx(float(good.sel(lat=LAT, lon=LON, method="nearest")[0]), abs=1e-6)
     assert float(mean) == pytest.approx(float(good.mean(dtype="f8")), rel=1e-6)
+
+
+@pytest.mark.parametrize("grid", [None, {"token": "EASE2M36", "rows": [47, 67], "columns": [400, 420]}])
+def test_a_readme_gives_the_value_of_its_place_in_every_tool(folder: Path, tmp_path: Path, grid: dict | None) -> None:
+    worlds = small_world()
+    changes = {"product__grid": grid} if grid else {}
+    recipe, cube, model, models = worlds.small_world(tmp_path / "made", build__covers_frozen=True, **changes)
+    version = tmp_path / "v1.0.0"
+    build(recipe, cube, model, models, version, 10**9, silent, np.arange("2016-01-12", "2016-01-13", dtype="M8[D]"))
+    path = next(version.rglob("*-DAILY-*.nc")).relative_to(version)
+    text = readme(recipe, path.as_posix())
+    rows, columns = recipe.product.grid.grid().dims
+    with xr.open_dataset(version / path) as ds:
+        cell = ds.isel({rows: ds[rows].size // 2, columns: ds[columns].size // 2, "time": 0}).load()
+    shells = [block for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) if "vadose" not in block]
+    value, flag = lines(["bash", "-ec", shells[0]], version)[:2]
+    assert (float(value), int(flag)) == (pytest.approx(float(cell.sm.fillna(-9999)), abs=1e-6), int(cell.flag))
+    (version / "read.R").write_text(re.search(r"```r\n(.*?)```", text, re.DOTALL)[1])
+    said = lines(["Rscript", "read.R"], version)[0].split()[1]
+    expected = float(cell.sm.where((cell.flag & 399) == 0))
+    assert (said == "NA") if np.isnan(expected) else float(said) == pytest.approx(expected, abs=1e-6)
+    assert len(shells) == (1 if grid else 2)
+    if grid is None:
+        table = lines(["bash", "-ec", shells[1]], version)
+        found = next(line for line in table if line.strip() and "#" not in line).split()[3]
+        assert float(found) == pytest.approx(float(cell.sm.fillna(float(found))), abs=1e-6)
+        assert (version / "good.nc").stat().st_size > 0
