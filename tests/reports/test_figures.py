@@ -101,6 +101,13 @@ def test_the_target_is_left_of_the_middle_where_a_product_varies_too_little() ->
     assert points == {"calm": ([-0.04], [0.01]), "lively": ([0.05], [-0.02])}
 
 
+def test_a_year_on_an_axis_has_no_separator_of_thousands() -> None:
+    rows = pd.DataFrame({"series": "a", "x": [2019.0, 2019.5], "y": [0.1, 0.2], "low": np.nan, "high": np.nan})
+    for title, expected in (("year", ".2~f"), ("days", None)):
+        figure = figures.curve_figure("f", rows, x_title=title, y_title="R", caption="c")
+        assert figure.spec["layout"]["xaxis"].get("tickformat") == expected
+
+
 def test_series_of_a_second_round_of_colours_differ_in_dash_and_symbol() -> None:
     rows = pd.DataFrame(
         {"series": [f"s{k}" for k in range(12) for _ in range(2)], "x": [0.0, 1.0] * 12, "y": 0.1, "low": np.nan,

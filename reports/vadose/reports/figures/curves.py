@@ -54,6 +54,9 @@ def curve_figure(name: str, rows: pd.DataFrame, *, x_title: str, y_title: str, c
             )
         )  # fmt: skip
     axis: dict[str, Any] = {"title": {"text": x_title}}
+    if x_title == "year":
+        # A year has no separator of thousands.
+        axis["tickformat"] = ".2~f"
     if codes:
         names = [plot_text(word) for word in rows.sort_values("x")["series"]]
         axis |= {
