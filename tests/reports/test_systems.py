@@ -160,3 +160,11 @@ def test_a_broken_file_of_maps_is_named(small, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a readable file of maps") as caught:
         report(tmp_path / "workspace", project=project)
     assert "gap_maps.nc" in str(caught.value.where)
+
+
+def test_a_caption_says_nothing_of_another_experiment(tmp_path: Path) -> None:
+    report(tmp_path / "workspace")
+    pages = tmp_path / "workspace" / "build" / "docs" / "experiments"
+    texts = {path.stem: html.unescape(path.read_text(encoding="utf-8")) for path in pages.glob("*.md")}
+    for words in ("one value a station and year", "over the cells of each network"):
+        assert [name for name, text in texts.items() if words in text] == ["mlstm-correction"]

@@ -91,7 +91,7 @@ TABLES: dict[str, str] = {
     ),
 }  # fmt: skip
 
-# What stands behind the caption that the experiment gives to a figure: over what, and when.
+# What stands behind the caption that the experiment gives to a figure, whichever experiment it is.
 FIGURES: dict[str, str] = {
     "attributions": (
         "windows of days of the training part; bars are 95 % intervals. F vegetation cover, P precipitation, "
@@ -99,9 +99,6 @@ FIGURES: dict[str, str] = {
     ),
     "attributions_by_lag": "F vegetation cover, P precipitation, L surface temperature, E evapotranspiration",
     "training": "by optimisation step, with the error on the part of the training data kept aside",
-    "violin_rmse": "one value a station and year, stations left out (P2), smoothed by a Gaussian kernel",
-    "violin_r": "one value a station and year, stations left out (P2), smoothed by a Gaussian kernel",
-    "series": "means over the cells of each network",
     "skill by distance": "hidden days of the simulated land of 0.25 degree, median over its cells, one seed",
 }  # fmt: skip
 

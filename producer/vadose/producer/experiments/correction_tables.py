@@ -35,6 +35,7 @@ ORIGINAL = "original"
 OTHERS = ("mlstm-FPLE-direct", "mlstm-FPLE-by-network", *(f"mlstm-FPLE-seed-{seed}" for seed in run.SEEDS))
 REPLICATES = 2000
 SAME = "no different"
+DENSITIES = "one value a station and year, stations left out (P2), smoothed by a Gaussian kernel"
 KEY = ["split", "product", "contender", "network", "cell", "reference"]
 
 
@@ -287,9 +288,9 @@ def write_tables(workspace: Path, out: Path, command: str) -> None:
             "attributions": {"x": "driver", "caption": "Contribution of each driver to stage 1 (gradient SHAP)"},
             "attributions_by_lag": {"x": "days before", "caption": "Contribution of each driver to stage 1 by lag"},
             "training": {"x": "step", "caption": "Training of stage 1, output between 0 and 1"},
-            "violin_rmse": {"x": "RMSE (m3 m-3)", "caption": "Density of RMSE over stations and years"},
-            "violin_r": {"x": "R", "caption": "Density of R over stations and years"},
-            "series": {"x": "year", "caption": "Drivers and soil moisture, monthly means"},
+            "violin_rmse": {"x": "RMSE (m3 m-3)", "caption": f"Density of RMSE, {DENSITIES}"},
+            "violin_r": {"x": "R", "caption": f"Density of R, {DENSITIES}"},
+            "series": {"x": "year", "caption": "Drivers and soil moisture, monthly means over the cells of each network"},
         },
     }  # fmt: skip
     publish(out, "correction", told, tables, command)
