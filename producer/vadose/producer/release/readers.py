@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from vadose.common import VadoseError
 from vadose.producer.granules.flags import WITHOUT_VALUE
 from vadose.producer.granules.reading import Granule, read_granule
 from vadose.producer.recipe import Recipe
@@ -36,9 +37,12 @@ def check(folder: Path, recipe: Recipe, paths: Sequence[str]) -> Iterator[str]:
         return
     for path in sorted({paths[0], paths[-1]}):
         yield from _programs(folder / path)
-        yield from _plain_hdf5(folder / path)
-        if importlib.util.find_spec("rasterio"):
-            yield from _gdal(recipe, read_granule(folder / path))
+        try:
+            yield from _plain_hdf5(folder / path)
+            if importlib.util.find_spec("rasterio"):
+                yield from _gdal(recipe, read_granule(folder / path))
+        except (OSError, KeyError, VadoseError) as error:
+            yield f"{PurePosixPath(path).name} cannot be read: {error}"
     yield from _together([folder / path for path in paths[:TOGETHER]])
 
 
