@@ -290,7 +290,8 @@ def write_tables(workspace: Path, out: Path, command: str) -> None:
             "training": {"x": "step", "caption": "Training of stage 1, output between 0 and 1"},
             "violin_rmse": {"x": "RMSE (m3 m-3)", "caption": f"Density of RMSE, {DENSITIES}"},
             "violin_r": {"x": "R", "caption": f"Density of R, {DENSITIES}"},
-            "series": {"x": "year", "caption": "Drivers and soil moisture, monthly means over the cells of each network"},
+            "series": {"x": "year",
+                       "caption": "Drivers and soil moisture, monthly means over the cells of each network"},
         },
     }  # fmt: skip
     publish(out, "correction", told, tables, command)
