@@ -90,7 +90,7 @@ def _published_systems(session: nox.Session, data: str) -> None:
     world = f"{workspace}/native/simulated/demo"
     stations = f"{world}/stations/ismn"
     session.run("vadose", "fetch", "simulated", "--products", "all", "--workspace", workspace)
-    for recipe in ("simulated-mlstm", "simulated-stsg-sm", "simulated-tc-merge"):
+    for recipe in ("simulated-mlstm", "simulated-stsg-sm", "simulated-tc-merge", "simulated-tssmnet"):
         session.run("vadose", "ingest", recipe, "--workspace", workspace)
     session.run("vadose", "ingest", "stations", stations, "--name", "simulated", "--workspace", workspace)
     run = ("python", "-m")
@@ -101,6 +101,7 @@ def _published_systems(session: nox.Session, data: str) -> None:
     parents = f"{workspace}/cubes/simulated-parents.zarr"
     session.run(*run, f"{package}.parents", parents, world, f"{results}/tc-lstm-downscaling")
     session.run(*run, f"{package}.descriptors", "workspace/cubes/conus412.zarr", f"{results}/tssmnet-smap")
+    session.run(*run, f"{package}.reconstruction", workspace, world, f"{results}/tssmnet-smap")
     session.run(*run, f"{package}.emulation", f"{workspace}/runs/emulation", f"{results}/glass-avhrr-sm")
     session.run(*run, f"{package}.correction", workspace, f"{results}/mlstm-correction", "nox -s skill")
     session.run(*run, f"{package}.gapfilling", workspace, world, f"{results}/stsg-sm")
