@@ -75,9 +75,9 @@ def main(workspace: Path, world: Path, out: Path, command: str, hours: float = n
         "question": "How do reconstructed fields look beside the radiometer, a merged product and the truth, and "
                     "which method is nearest to the stations on the days that were filled?",
         "what": "A simulated land of 0.25 degree, windows of 15 days hidden (P6), small networks, one seed, no "
-                "interval. Observations are kept where there are any. Scores are of all values together, as in the paper: at the "
-                "stations on the days that were hidden and have a value of every method, and on the days of the "
-                "radiometer; and of the truth in all cells on hidden days.",
+                "interval. Observations are kept where there are any. Scores are of all values together, as in the "
+                "paper: at the stations on the days that were hidden and have a value of every method, and on the days "
+                "of the radiometer; and of the truth in all cells on hidden days.",
         "finding": finding(scores), "partial": missing,
         "figures": {
             "filled_map": {"caption": "Soil moisture of a day, a month and a season: what is seen, a merged product, "
