@@ -36,9 +36,9 @@ Mask = npt.NDArray[np.bool_]
 
 RECIPE, MERGED, MERGED_CUBE, STATIONS = "simulated-tssmnet", "cci_sm", "simulated-mlstm", "simulated"
 SPLIT = "P6-15d"
-RIVALS = ("tssmnet", "xgboost-descriptors", "forest-descriptors", "resautonet", "smnet", "linear-in-time", "dct-pls")
+RIVALS = ("linear-in-time", "dct-pls", "tssmnet", "smnet", "resautonet", "xgboost-descriptors", "forest-descriptors")
 SEEN, CCI = "radiometer", "merged product"
-DRAWN = ("tssmnet", "forest-descriptors", "dct-pls")
+DRAWN = ("tssmnet", "smnet", "dct-pls")
 COMMAND = "python -m vadose.producer.experiments.reconstruction WORKSPACE WORLD site/data/experiments/tssmnet-smap"
 
 
