@@ -61,6 +61,7 @@ def command(
     """
     from vadose.producer.release.series import box_places, points, read_points, read_series
     from vadose.producer.release.series_files import as_csv, write_series
+    from vadose.producer.release.standing import standing
 
     given = (lat is not None or lon is not None, box is not None, file is not None, polygon is not None)
     if sum(given) != 1 or (lat is None) != (lon is None):
@@ -73,7 +74,9 @@ def command(
     span = day(first), day(last)
     if first and last and span[1] < span[0]:
         raise UsageError(f"{last} is before {first}", next="give --from the first day and --to the last")
-    source, threads = source_of(release, common.workspace)
+    source, threads, place = source_of(release, common.workspace)
+    for line in standing(place):
+        click.echo(f"warning: {line}", err=True)
     if polygon is not None:
         from vadose.producer.release.areas import read_areas
         from vadose.producer.release.means import area_cells, read_means
@@ -102,16 +105,17 @@ def command(
     return common.emit("extract", result, f"{out}: {len(series.days)} days of {len(series.name)} places")
 
 
-def source_of(release: str, workspace: Path) -> tuple[Source, int]:
-    """A release by name, folder or URL, and how many of its granules to read at once."""
+def source_of(release: str, workspace: Path) -> tuple[Source, int, str | Path]:
+    """A release by name, folder or URL, how many of its granules to read at once, and where it is."""
     from vadose.producer.release.fetching import is_url
     from vadose.producer.release.folder import find_release
     from vadose.producer.release.remote import RemoteRelease
     from vadose.producer.release.series import LocalRelease
 
     if is_url(release):
-        return RemoteRelease(release), REQUESTS_AT_ONCE
-    return LocalRelease(find_release(release, workspace)), 1
+        return RemoteRelease(release), REQUESTS_AT_ONCE, release
+    folder = find_release(release, workspace)
+    return LocalRelease(folder), 1, folder.path
 
 
 def corners(text: str) -> tuple[float, float, float, float]:

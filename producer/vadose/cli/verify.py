@@ -33,6 +33,7 @@ def command(common: Common, release: str, with_gate: bool, signers: Path | None,
     Example: vadose verify demoatlstm-0p25deg/v1.0.0
     """
     from vadose.producer.release.fetching import is_url
+    from vadose.producer.release.standing import standing
     from vadose.producer.release.verify import verify, verify_url
 
     if is_url(release):
@@ -51,9 +52,11 @@ def command(common: Common, release: str, with_gate: bool, signers: Path | None,
             f"{first}{listed}{more}", where=str(path), why="the release is damaged",
             next="restore the files from another copy of the release",
         )  # fmt: skip
-    result = {"files": found.files, "granules": found.granules, "not_checked": found.not_checked}
+    said = standing(path)
+    result = {"files": found.files, "granules": found.granules, "not_checked": found.not_checked, "warnings": said}
     granules = f" and {found.granules} granules" if found.granules else ""
     lines = [f"{path}: {found.files} files{granules} are whole"]
+    lines += [f"  warning  {line}" for line in said]
     lines += [f"  not checked  {line}" for line in found.not_checked]
     code = 0
     if with_gate and isinstance(path, Path):

@@ -141,3 +141,30 @@ def test_windows_of_another_size_are_compared_in_the_cells_of_both(made):
     assert sums.count == int((part["sm"] >= 0).sum()) > 0
     with pytest.raises(UsageError, match="no cell in common"):
         common_cells(whole, {**whole, "lat": whole["lat"] + 0.05})
+
+
+def test_who_reads_or_verifies_what_was_withdrawn_is_told_so(published, capsys, served):
+    workspace, version = published
+    granule = next(version.rglob("*-20160110-*.nc")).name
+    words = [*PLACE, "--from", "2016-01-10", "--to", "2016-01-10"]
+    assert "warning" not in said(capsys, workspace, "extract", str(version), *words)[1]
+    assert (
+        said(capsys, workspace, "release", "withdraw", str(version), "--reason", "shifted", "--granule", granule)[0]
+        == 0
+    )
+    assert said(capsys, workspace, "release", "withdraw", str(version), "--reason", "wrong soil map")[0] == 0
+    with served(version.parents[1]) as (_, url):
+        for place in (str(version), url):
+            for verb, more in (("extract", words), ("verify", [])):
+                code, message = said(capsys, workspace, verb, place, *more)
+                assert code == 0
+                assert "version 1.0.0 was withdrawn: wrong soil map" in message
+                assert f"{granule} was withdrawn: shifted" in message
+
+
+def test_known_issues_do_not_say_that_there_are_none_beside_one(published, capsys):
+    workspace, version = published
+    issues = version.parent / "KNOWN_ISSUES.md"
+    assert "None is known." in issues.read_text()
+    assert said(capsys, workspace, "release", "withdraw", str(version), "--reason", "wrong soil map")[0] == 0
+    assert issues.read_text() == "# Known issues\n\n## Withdrawn: version 1.0.0\n\nwrong soil map\n"

@@ -26,6 +26,7 @@ from vadose.producer.release.rolling import withdraw_rolling
 from vadose.producer.release.root_files import LATEST, VERSIONS, read_latest
 from vadose.producer.release.verify import verify
 
+NONE_KNOWN = "None is known."
 DAY = re.compile(r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])")
 NAMESPACE = "vadose-release"
 READ_ONLY_FILE, READ_ONLY_FOLDER = 0o444, 0o555
@@ -285,6 +286,7 @@ def note_issue(root: Path, title: str, reason: str) -> None:
     """Add an entry to the product's live `KNOWN_ISSUES.md`, once."""
     issues = root / "KNOWN_ISSUES.md"
     text = issues.read_text(encoding="utf-8") if issues.is_file() else "# Known issues\n"
+    text = text.replace(NONE_KNOWN, "")
     if title not in text:
         with whole_file(issues) as part:
             part.write_text(f"{text.rstrip()}\n\n{title}\n\n{reason}\n", encoding="utf-8")

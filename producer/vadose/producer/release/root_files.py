@@ -17,10 +17,14 @@ def read_versions(root: Path) -> list[dict[str, Any]]:
     path = root / VERSIONS
     if not path.is_file():
         return []
-    document = read_json(path)
+    return check_versions(read_json(path), str(path))
+
+
+def check_versions(document: Any, where: str) -> list[dict[str, Any]]:
+    """Entries of a parsed `versions.json`; another document is an `InputError`."""
     entries = document.get("versions") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and _is_number(entry) for entry in entries):
-        raise InputError("not a list of versions", where=str(path), next="restore it from a copy of the product")
+        raise InputError("not a list of versions", where=where, next="restore it from a copy of the product")
     return entries
 
 
