@@ -182,3 +182,15 @@ def test_train_command_trains_and_tells_where(
     result = json.loads(capsys.readouterr().out)["result"]
     assert result["members"] == 1
     assert (workspace / "models" / "small-world" / "model.json").is_file()
+
+
+def test_build_refuses_a_model_that_was_copied_from_another_recipe(
+    recipe: Recipe, directory: Path, rainy_cube: Cube, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, source in (("cubes/rainy.zarr", rainy_cube.path), ("models/other-world", directory)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).symlink_to(source)
+    (tmp_path / "r.yaml").write_text(recipe.model_copy(update={"recipe": "other-world"}).model_dump_json())
+    assert run(["build", str(tmp_path / "r.yaml"), "--workspace", str(tmp_path), "--quiet"]) == 3
+    assert "made with other recipe: small-world" in capsys.readouterr().err
+    assert not (tmp_path / "releases").exists()
