@@ -72,6 +72,10 @@ TABLES: dict[str, str] = {
         "Weight and error standard deviation of each parent at each place, from the first half of the common days, "
         "and its error in the second"
     ),
+    "reconstruction_scores": (
+        "Scores of all values together at the stations on hidden days, the same for every method, and on days of the "
+        "radiometer; against the truth in all cells"
+    ),
     "parents_differences": (
         "Each field less the merge: median over the cells of the difference of a cell’s score, with its 95 % interval"
     ),
