@@ -13,11 +13,12 @@ import xarray as xr
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from vadose.common import silent
+from vadose.common import silent, write_text
 from vadose.producer.granules import Cells, GranuleWriter, Identity, read_granule
 from vadose.producer.recipe import Recipe, packaged_recipes
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.rechunked import Plan, write_cube
+from vadose.producer.release.references import write_years
 
 IDENTITY = Identity(
     recipe_sha256="a" * 64, model_sha256="b" * 64, inputs_sha256="c" * 64, software="1", commit="d" * 40
@@ -144,6 +145,46 @@ def bench_series(benchmark, record: tuple[list[Path], Path], role: str) -> None:
     else:
         benchmark.pedantic(theirs, rounds=1, iterations=1)
         shutil.rmtree(cube.parents[1], ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
+    """Twenty global granules of 0.05 degree, two different days in turn, and their virtual references."""
+    recipe, folder = global_recipe("0P05DEG"), tmp_path_factory.mktemp("month")
+    writer, fields = GranuleWriter(recipe, IDENTITY), [realistic(recipe, seed) for seed in range(2)]
+    days = np.datetime64(recipe.product.days[0], "D") + np.arange(20)
+    paths = [writer.write(folder, day, fields[k % 2]) for k, day in enumerate(days)]
+    texts = write_years(folder, [str(path.relative_to(folder)) for path in paths])
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return paths, [folder / name for name in texts]
+
+
+@pytest.mark.parametrize("role", ["ours", "open_mfdataset over the granules"])
+def bench_series_by_references(benchmark, month: tuple[list[Path], list[Path]], role: str) -> None:
+    """Opening twenty granules and reading a cell, by their virtual references and without; the values are equal."""
+    paths, references = month
+    benchmark.group = "series of twenty granules"
+    benchmark.extra_info.update({"role": role, "work": 1, "unit": "series"})
+    cell = series_of(read_granule(paths[0]))
+    options = {"combine": "nested", "concat_dim": "time", "data_vars": "minimal", "coords": "minimal",
+               "compat": "override", "join": "override", "mask_and_scale": False}  # fmt: skip
+    root = {"template_overrides": {"root": str(references[0].parents[1])}}
+    assert len(references) == 1
+
+    def ours() -> np.ndarray:
+        with xr.open_dataset(
+            str(references[0]), engine="kerchunk", storage_options=root, mask_and_scale=False
+        ) as dataset:
+            return dataset.sm[:, *cell].values
+
+    def theirs() -> np.ndarray:
+        with xr.open_mfdataset(paths, **options) as dataset:
+            return dataset.sm[:, *cell].values
+
+    read = ours if role == "ours" else theirs
+    found = benchmark.pedantic(read, rounds=5, iterations=1, warmup_rounds=1)
+    np.testing.assert_array_equal(found, [read_cell(path, cell) for path in paths])
 
 
 def series_of(granule) -> tuple[int, int]:

@@ -32,6 +32,7 @@ LIMITS = {
     "stations": ("330 sensors of three years of hours in 30 s", 330 * 24 * 1096 / 30.0),
     "global granule 0P05DEG": ("a granule of 0.05 degree in 3 s", 1 / 3.0),
     "series of ten years": ("a series of ten years in 0.1 s", 10.0),
+    "series of twenty granules": ("a series of twenty granules in 0.3 s", 1 / 0.3),
 }
 # Largest size of a granule in megabytes, and longest time to read a cell of it in milliseconds.
 LARGEST_MB = {"0P05DEG": 17.0}
@@ -54,6 +55,7 @@ TITLES = {
     "granule": "one granule of 64 x 64 cells, header, compression and rename included",
     "global granule": "a global granule of {}, a quarter of it land, by all cores and synced; xarray does not sync",
     "series of ten years": "opening a cube of ten years of EASE2M36 and reading the series of one cell",
+    "series of twenty granules": "opening twenty granules of 0.05 degree by virtual references and reading a cell",
     "simulation": "a year of the simulated demo world in memory, on one core",
     "pairwise metrics, 1,000 series": "all metrics of 1,000 gappy pairs of 2,500 days, float32, one thread",
     "pairwise metrics, 100,000 series": "all metrics of 100,000 gappy pairs of 2,500 days, float32, one thread",
