@@ -3,7 +3,8 @@
 The network with descriptors and its rivals fill the gaps of a simulated radiometer; maps, series and scores at the
 simulated stations stand beside those of the radiometer, of a merged product and of the truth. The workspace holds the
 cubes of `simulated-tssmnet` and `simulated-mlstm` and the stations `simulated`; fits are kept in
-`runs/reconstruction/`, so that the same call does what is left. About ten minutes on one core.
+`runs/reconstruction/`, so that the same call does what is left. About ten minutes on one core, and as long again for
+the forest.
 """
 
 from __future__ import annotations
