@@ -104,6 +104,8 @@ def _published_systems(session: nox.Session, data: str) -> None:
     session.run(*run, f"{package}.reconstruction", workspace, world, f"{results}/tssmnet-smap")
     session.run(*run, f"{package}.emulation", f"{workspace}/runs/emulation", f"{results}/glass-avhrr-sm")
     session.run(*run, f"{package}.correction", workspace, f"{results}/mlstm-correction", "nox -s skill")
+    session.run("vadose", "train", "simulated-mlstm", "--workspace", workspace)
+    session.run(*run, f"{package}.boxes", workspace, world, f"{results}/mlstm-correction")
     session.run(*run, f"{package}.gapfilling", workspace, world, f"{results}/stsg-sm")
 
 
