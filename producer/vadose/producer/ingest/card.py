@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 import yaml
 
-from vadose.common import UsageError
+from vadose.common import UsageError, read_short
 from vadose.producer.recipe import describe, unknown_word
 from vadose.producer.vocabulary import VOCABULARY
 
@@ -97,7 +97,7 @@ def load_card(path: Path) -> Card:
         For a missing file, YAML that does not parse, an unknown key (with the nearest known one) or a bad value.
     """
     try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values: Any = yaml.safe_load(read_short(path))
     except OSError as error:
         raise UsageError(f"cannot read the product card: {error.strerror}", where=str(path)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
