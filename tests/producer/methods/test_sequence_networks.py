@@ -8,8 +8,9 @@ from torch import nn
 from vadose.producer.cube import Cube
 from vadose.producer.methods import Block, Inputs, method, method_settings
 from vadose.producer.methods.network import seeded
+from vadose.producer.methods.selfattention import LONG, attended_series, attended_without_gradient, positioned
 from vadose.producer.methods.sequence import SequenceMethod, SequenceNetwork, Windows
-from vadose.producer.methods.transformer import LONG, EncoderLayer, attended_without_gradient
+from vadose.producer.methods.transformer import EncoderLayer
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.dataset import TrainingSet
 from vadose.producer.training.splits import make_folds
@@ -24,6 +25,8 @@ def example(name: str, values: dict, days: int) -> tuple[SequenceNetwork, torch.
     assert isinstance(chosen, SequenceMethod)
     with seeded(3):
         network = chosen.network(3, 2, method_settings(chosen, {**values, "sequence_days": days}))  # type: ignore[arg-type]
+        for parameter in network.parameters():
+            parameter.data += 0.1 * torch.randn(parameter.shape)
         return network.eval(), torch.randn(4, 20 + days - 1, 3), torch.randn(4, 2)
 
 
@@ -65,6 +68,18 @@ def test_attention_without_gradients_is_that_of_pytorch(days: int, heads: int, s
     query, key, value = queries.view(9, days, 3, heads, -1).permute(2, 0, 3, 1, 4)
     expected = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(9, days, 24)
     found = attended_without_gradient(queries, heads, torch.float32)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * spread**2)
+
+
+@pytest.mark.parametrize("days", [1, LONG - 1, LONG, 17, 32])
+@pytest.mark.parametrize("spread", [2.0, 8.0])
+def test_attention_of_a_series_is_that_of_its_windows(days: int, spread: float) -> None:
+    generator = torch.Generator().manual_seed(days)
+    series = spread * torch.randn(3, days + 5, 3 * 24, generator=generator)
+    position = spread * torch.randn(days, 3 * 24, generator=generator)
+    query, key, value = positioned(series, position).view(18, days, 3, 4, 6).permute(2, 0, 3, 1, 4)
+    expected = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(18, days, 24)
+    found = attended_series(series, position, 4, torch.float32)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * spread**2)
 
 
