@@ -169,6 +169,13 @@ def test_a_step_at_the_swath_border_is_the_excess_of_a_flat_field() -> None:
     assert found["truth_excess"] == pytest.approx(0.0, abs=1e-7)
 
 
+def test_stripes_along_the_rows_are_steps_from_row_to_row() -> None:
+    lattice, made = scene()
+    rough = made.truth + np.float32(0.01) * lattice.column + np.float32(0.04) * (lattice.row % 2)
+    found = edge_steps(lattice, made, rough.astype("f4"))
+    assert found["stripes"] == pytest.approx(4.0, rel=1e-4)
+
+
 def test_an_ablation_is_told_from_the_full_network_by_its_own_errors() -> None:
     lattice, made = scene(60)
     rng = np.random.default_rng(6)

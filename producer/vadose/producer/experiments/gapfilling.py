@@ -196,7 +196,7 @@ def fields_of(plan: Experiment, cube: Cube, scene: Scene, land_model: str) -> It
 
 def shown_fields(scene: Scene, fields: Mapping[str, Floats], land_model: Floats) -> dict[str, Floats]:
     """What maps and series show: what is seen, the land model, some filled fields, and the truth."""
-    filled = {name: fields[name] for name in (*FUSIONS, "dct-pls") if name in fields}
+    filled = {name: fields[name] for name in (*FUSIONS, *ABLATIONS[:2], "dct-pls") if name in fields}
     return {"seen": scene.visible, LAND_MODEL: land_model, **filled, "truth": scene.truth}
 
 
@@ -262,12 +262,14 @@ def edge_steps(lattice: Lattice, scene: Scene, values: Floats) -> dict[str, floa
     """Mean absolute difference of neighbouring cells across swath borders and away from them, m3 m-3.
 
     A border lies between a cell that is observed on the day and a neighbour that is not. `excess` is the step across
-    borders less the mean of the steps inside swaths and inside gaps; the truth has none.
+    borders less the mean of the steps inside swaths and inside gaps; the truth has none. `stripes` is the step from row
+    to row in gaps over that along the rows: stripes along the rows make it larger than that of the truth.
     """
     place = lattice.cell
     pairs = [(place[:, :-1], place[:, 1:]), (place[:-1], place[1:])]
     first, second = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
     both = (first >= 0) & (second >= 0)
+    along = (np.arange(first.size) < pairs[0][0].size)[both]
     first, second = first[both], second[both]
     seen = np.isfinite(scene.visible)
     kinds = seen[:, first].astype(np.int8) + seen[:, second]
@@ -277,8 +279,9 @@ def edge_steps(lattice: Lattice, scene: Scene, values: Floats) -> dict[str, floa
     for name, field in (("", values), ("truth_", scene.truth)):
         step = np.abs(field[:, first] - field[:, second])[seen.any(axis=1)]
         gap, border, swath = (float(np.nanmean(step[kinds == kind])) for kind in (0, 1, 2))
+        down, across = (float(np.nanmean(step[(kinds == 0) & side])) for side in (~along, along))
         result |= {f"{name}step_at_borders": border, f"{name}step_in_swaths": swath, f"{name}step_in_gaps": gap,
-                   f"{name}excess": border - 0.5 * (swath + gap)}  # fmt: skip
+                   f"{name}excess": border - 0.5 * (swath + gap), f"{name}stripes": down / across if across else np.nan}  # fmt: skip
     return result
 
 
