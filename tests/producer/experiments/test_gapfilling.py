@@ -150,11 +150,12 @@ def test_distance_is_that_of_a_loop() -> None:
 
 
 def scene(days: int = 30) -> tuple[Lattice, Scene]:
-    """A flat truth on 6 x 6 cells; the three western columns are seen on even days."""
+    """A flat truth on 6 x 6 cells; the three western columns are seen on even days, the others on the second day."""
     index = np.arange(36)
     lattice = Lattice.of_cube(SimpleNamespace(grid=Grid("0P25DEG", 0, 6, 0, 6), index=index))  # type: ignore[arg-type]
     truth = np.broadcast_to(np.linspace(0.1, 0.4, days)[:, None], (days, 36)).astype("f4")
-    visible = np.where((lattice.column < 3)[None] & (np.arange(days) % 2 == 0)[:, None], truth, np.nan)
+    day, west = np.arange(days)[:, None], (lattice.column < 3)[None]
+    visible = np.where((west & (day % 2 == 0)) | (~west & (day == 1)), truth, np.nan)
     hidden = np.zeros((days, 36), bool)
     hidden[:, 20:] = True
     return lattice, Scene("P6-swath", visible.astype("f4"), hidden, truth, truth, distance_days(np.isfinite(visible)))
@@ -174,6 +175,14 @@ def test_stripes_along_the_rows_are_steps_from_row_to_row() -> None:
     rough = made.truth + np.float32(0.01) * lattice.column + np.float32(0.04) * (lattice.row % 2)
     found = edge_steps(lattice, made, rough.astype("f4"))
     assert found["stripes"] == pytest.approx(4.0, rel=1e-4)
+
+
+def test_cells_that_are_never_seen_move_no_step() -> None:
+    lattice, made = scene()
+    made.visible[:, lattice.row == 5] = np.nan
+    wild = np.where(lattice.row == 5, np.float32(80.0), np.float32(0.01) * lattice.column)
+    found = edge_steps(lattice, made, (made.truth + wild).astype("f4"))
+    assert found["step_in_gaps"] < 0.01
 
 
 def test_an_ablation_is_told_from_the_full_network_by_its_own_errors() -> None:

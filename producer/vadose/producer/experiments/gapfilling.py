@@ -68,6 +68,11 @@ class Scene:
     truth: Floats
     distance: npt.NDArray[np.int64]
 
+    @property
+    def cells_seen(self) -> Mask:
+        """Cells that have an observation on any day."""
+        return np.asarray(np.isfinite(self.visible).any(axis=0))
+
     def strata(self) -> Iterator[tuple[str, str, str, Mask, Floats]]:
         """Stratum kind, stratum, reference, where it is scored, and the reference."""
         for reference, values in (("observation", self.observed), ("truth", self.truth)):
@@ -195,9 +200,10 @@ def fields_of(plan: Experiment, cube: Cube, scene: Scene, land_model: str) -> It
 
 
 def shown_fields(scene: Scene, fields: Mapping[str, Floats], land_model: Floats) -> dict[str, Floats]:
-    """What maps and series show: what is seen, the land model, some filled fields, and the truth."""
+    """What maps and series show, in cells that are ever seen: observations, land model, filled fields and truth."""
     filled = {name: fields[name] for name in (*FUSIONS, *ABLATIONS[:2], "dct-pls") if name in fields}
-    return {"seen": scene.visible, LAND_MODEL: land_model, **filled, "truth": scene.truth}
+    every = {"seen": scene.visible, LAND_MODEL: land_model, **filled, "truth": scene.truth}
+    return {name: np.where(scene.cells_seen, values, np.float32(np.nan)) for name, values in every.items()}
 
 
 def stored(plan: Experiment, split: str) -> Iterator[tuple[str, Mapping[str, npt.NDArray[Any]]]]:
@@ -263,12 +269,13 @@ def edge_steps(lattice: Lattice, scene: Scene, values: Floats) -> dict[str, floa
 
     A border lies between a cell that is observed on the day and a neighbour that is not. `excess` is the step across
     borders less the mean of the steps inside swaths and inside gaps; the truth has none. `stripes` is the step from row
-    to row in gaps over that along the rows: stripes along the rows make it larger than that of the truth.
+    to row in gaps over that along the rows: stripes along the rows make it larger than that of the truth. Cells that
+    are never seen are left out: a product flags their values as outside the support of the training.
     """
     place = lattice.cell
     pairs = [(place[:, :-1], place[:, 1:]), (place[:-1], place[1:])]
     first, second = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
-    both = (first >= 0) & (second >= 0)
+    both = (first >= 0) & (second >= 0) & scene.cells_seen[first] & scene.cells_seen[second]
     along = (np.arange(first.size) < pairs[0][0].size)[both]
     first, second = first[both], second[both]
     seen = np.isfinite(scene.visible)
@@ -281,7 +288,8 @@ def edge_steps(lattice: Lattice, scene: Scene, values: Floats) -> dict[str, floa
         gap, border, swath = (float(np.nanmean(step[kinds == kind])) for kind in (0, 1, 2))
         down, across = (float(np.nanmean(step[(kinds == 0) & side])) for side in (~along, along))
         result |= {f"{name}step_at_borders": border, f"{name}step_in_swaths": swath, f"{name}step_in_gaps": gap,
-                   f"{name}excess": border - 0.5 * (swath + gap), f"{name}stripes": down / across if across else np.nan}  # fmt: skip
+                   f"{name}excess": border - 0.5 * (swath + gap),
+                   f"{name}stripes": down / across if across else np.nan}  # fmt: skip
     return result
 
 
