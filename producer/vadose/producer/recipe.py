@@ -1,6 +1,7 @@
 """A recipe: everything that decides a product, as frozen, validated values.
 
-A recipe is a YAML file. Unknown keys are errors that name the nearest known key.
+A recipe is a YAML file. Unknown keys are errors that name the nearest known key. A recipe may extend another one and
+make one of its variants the method.
 """
 
 from __future__ import annotations
@@ -326,16 +327,63 @@ def load_recipe(name_or_path: str) -> Recipe:
     path = packaged.get(name_or_path, Path(name_or_path))
     if not path.is_file():
         raise UsageError(unknown_word(name_or_path, packaged, "recipe"), next="name a packaged recipe or a YAML file")
+    values = _read(path, ())
+    try:
+        return Recipe.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise UsageError(describe(error, Recipe), where=str(path)) from error
+
+
+def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    """The values of a recipe's file laid over those of the recipe that it extends; `below` are the files that led here.
+
+    `extends` is a packaged name or a file beside this one; mappings are laid over mappings, all else is replaced, and a
+    method that is named brings its own settings. `variant` is a variant of the extended recipe: it becomes the method,
+    and the method a variant under its own name.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"not valid YAML: {' '.join(str(error).split())}", where=str(path)) from error
     if not isinstance(values, dict):
         raise UsageError("a recipe is a mapping of keys", where=str(path))
-    try:
-        return Recipe.model_validate(values)
-    except pydantic.ValidationError as error:
-        raise UsageError(describe(error, Recipe), where=str(path)) from error
+    extended, variant = values.pop("extends", None), values.pop("variant", None)
+    if extended is None:
+        if variant is not None:
+            raise UsageError("variant: names a variant of the recipe that is extended, and there is none",
+                             where=str(path), next="say extends: RECIPE")  # fmt: skip
+        return values
+    packaged = packaged_recipes()
+    base = packaged.get(str(extended), path.parent / str(extended))
+    if not base.is_file():
+        raise UsageError(f"extends: {unknown_word(str(extended), packaged, 'recipe')}", where=str(path))
+    if base.resolve() in (path.resolve(), *below):
+        raise UsageError(f"extends: {extended} extends this recipe in turn", where=str(path))
+    found = _read(base, (path.resolve(), *below))
+    if variant is not None:
+        found = _with_variant(found, str(variant), path)
+    own = values.get("method")
+    if isinstance(own, dict) and "name" in own and isinstance(found.get("method"), dict):
+        # The settings of one method say nothing of another.
+        found = {**found, "method": {**found["method"], "settings": {}}}
+    return _laid_over(found, values)
+
+
+def _with_variant(values: dict[str, Any], variant: str, path: Path) -> dict[str, Any]:
+    method = values.get("method")
+    variants = method.get("variants") if isinstance(method, dict) else None
+    if not isinstance(method, dict) or not isinstance(variants, dict) or variant not in variants:
+        raise UsageError(f"variant: {unknown_word(variant, variants or {}, 'variant')}", where=str(path))
+    chosen = {"name": variants[variant].get("method"), "settings": variants[variant].get("settings", {})}
+    own = {"method": method.get("name"), "settings": method.get("settings", {})}
+    others = {name: one for name, one in variants.items() if name != variant}
+    return {**values, "method": {**method, **chosen, "variants": {str(method.get("name")): own, **others}}}
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = {name: _laid_over(below[name], value) for name, value in above.items()
+            if isinstance(value, dict) and isinstance(below.get(name), dict)}  # fmt: skip
+    return {**below, **above, **both}
 
 
 def describe(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:
