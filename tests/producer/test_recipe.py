@@ -44,6 +44,8 @@ def test_window_outside_the_grid_is_refused(tmp_path: Path) -> None:
 def test_unknown_recipe_names_the_nearest_one() -> None:
     with pytest.raises(UsageError, match="did you mean 'simulated-atlstm'"):
         load_recipe("simulated-atlst")
+    with pytest.raises(UsageError, match="unknown recipe 'nnn"):
+        load_recipe("n" * 300)
 
 
 def test_hash_ignores_comments_and_order(tmp_path: Path) -> None:
@@ -118,9 +120,13 @@ def test_a_recipe_may_extend_a_file_beside_it(tmp_path: Path) -> None:
         ({"extends": "stsg-sm", "prodct": {}}, "unknown key 'prodct'; did you mean 'product'"),
         ({"variant": "x"}, "variant: names a variant of the recipe that is extended, and there is none"),
         ({"extends": ["a"]}, "extends: unknown recipe"),
+        ({"extends": "n" * 300}, "extends: unknown recipe"),
+        ({"extends": "odd.yaml", "variant": "plain"}, "method"),
+        ({"extends": "odd.yaml", "variant": "other"}, "variant: unknown variant 'other'"),
     ],
 )
 def test_wrong_extensions_are_named(tmp_path: Path, values: dict, message: str) -> None:
+    (tmp_path / "odd.yaml").write_text("method: {variants: {plain: 5}}")
     with pytest.raises(UsageError) as caught:
         load_recipe(written(tmp_path, recipe="mine", **values))
     assert message in str(caught.value)

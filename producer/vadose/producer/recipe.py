@@ -325,13 +325,21 @@ def load_recipe(name_or_path: str) -> Recipe:
     """
     packaged = packaged_recipes()
     path = packaged.get(name_or_path, Path(name_or_path))
-    if not path.is_file():
+    if not _is_file(path):
         raise UsageError(unknown_word(name_or_path, packaged, "recipe"), next="name a packaged recipe or a YAML file")
     values = _read(path, ())
     try:
         return Recipe.model_validate(values)
     except pydantic.ValidationError as error:
         raise UsageError(describe(error, Recipe), where=str(path)) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # A name that is too long, say.
+        return False
 
 
 def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
@@ -355,7 +363,7 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         return values
     packaged = packaged_recipes()
     base = packaged.get(str(extended), path.parent / str(extended))
-    if not base.is_file():
+    if not _is_file(base):
         raise UsageError(f"extends: {unknown_word(str(extended), packaged, 'recipe')}", where=str(path))
     if base.resolve() in (path.resolve(), *below):
         raise UsageError(f"extends: {extended} extends this recipe in turn", where=str(path))
@@ -370,14 +378,20 @@ def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _with_variant(values: dict[str, Any], variant: str, path: Path) -> dict[str, Any]:
-    method = values.get("method")
-    variants = method.get("variants") if isinstance(method, dict) else None
-    if not isinstance(method, dict) or not isinstance(variants, dict) or variant not in variants:
-        raise UsageError(f"variant: {unknown_word(variant, variants or {}, 'variant')}", where=str(path))
-    chosen = {"name": variants[variant].get("method"), "settings": variants[variant].get("settings", {})}
+    """The values with a variant for the method; what is no mapping has no variants."""
+    method = _mapping(values.get("method"))
+    variants = _mapping(method.get("variants"))
+    if variant not in variants:
+        raise UsageError(f"variant: {unknown_word(variant, variants, 'variant')}", where=str(path))
+    taken = _mapping(variants[variant])
+    chosen = {"name": taken.get("method"), "settings": taken.get("settings", {})}
     own = {"method": method.get("name"), "settings": method.get("settings", {})}
     others = {name: one for name, one in variants.items() if name != variant}
     return {**values, "method": {**method, **chosen, "variants": {str(method.get("name")): own, **others}}}
+
+
+def _mapping(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
