@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 from vadose.common import silent, write_text
 from vadose.producer.granules import Cells, GranuleWriter, Identity, read_granule
-from vadose.producer.recipe import Recipe, packaged_recipes
+from vadose.producer.recipe import Recipe
+from vadose.producer.recipefile import packaged_recipes
 from vadose.producer.release.folder import Folder
 from vadose.producer.release.rechunked import Plan, write_cube
 from vadose.producer.release.references import write_years

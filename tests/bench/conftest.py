@@ -8,7 +8,8 @@ import yaml
 
 from vadose.producer.cube import Cube, new_cube, open_cube
 from vadose.producer.methods import Inputs
-from vadose.producer.recipe import Recipe, load_recipe, packaged_recipes
+from vadose.producer.recipe import Recipe
+from vadose.producer.recipefile import load_recipe, packaged_recipes
 from vadose.producer.training import fit_recipe, load_model
 from vadose.producer.vocabulary import variable
 

@@ -10,7 +10,7 @@ import yaml
 from vadose.cli.main import run
 from vadose.producer.cube import open_cube
 from vadose.producer.ingest.simulated import ALWAYS
-from vadose.producer.recipe import load_recipe
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.simulate import FINE
 
 WINDOW = (-40.5, 42.0, -40.0, 42.5)

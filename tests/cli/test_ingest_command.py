@@ -14,7 +14,7 @@ import yaml
 
 from vadose.cli.main import run
 from vadose.producer.cube import open_cube
-from vadose.producer.recipe import packaged_recipes
+from vadose.producer.recipefile import packaged_recipes
 
 
 def envelope(capsys: pytest.CaptureFixture[str]) -> dict:

@@ -123,7 +123,7 @@ def originals(base: Path) -> None:
 
 
 def _made_recipe(folder: Path) -> tuple[list[str], bool]:
-    from vadose.producer.recipe import packaged_recipes
+    from vadose.producer.recipefile import packaged_recipes
 
     (folder / "recipe.yaml").write_bytes(packaged_recipes()["simulated-atlstm"].read_bytes())
     return ["recipe.yaml"], True

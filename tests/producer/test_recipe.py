@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from vadose.common import UsageError
-from vadose.producer.recipe import load_recipe, packaged_recipes
+from vadose.producer.recipefile import load_recipe, packaged_recipes
 
 
 @pytest.mark.parametrize("name", packaged_recipes())

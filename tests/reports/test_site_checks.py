@@ -143,7 +143,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_of_the_site(installed: P
 def test_an_installed_wheel_reads_its_recipes(installed: Path, tmp_path: Path) -> None:
     said = run(
         installed,
-        "from vadose.producer.recipe import load_recipe, packaged_recipes as found\n"
+        "from vadose.producer.recipefile import load_recipe, packaged_recipes as found\n"
         "[load_recipe(name) for name in found()]\nprint(*found().values())",
         tmp_path,
     )

@@ -41,7 +41,7 @@ def command(
 
     Example: vadose build simulated-atlstm --days 2020-01-01..2020-12-31
     """
-    from vadose.producer.recipe import load_recipe, packaged_recipes
+    from vadose.producer.recipefile import load_recipe, packaged_recipes
 
     if template:
         click.echo(packaged_recipes()["simulated-atlstm"].read_text(encoding="utf-8"), nl=False)

@@ -43,7 +43,7 @@ def command(
     Example: vadose compare conus412-atlstm --splits P1 --methods cell-mean,xgboost --seeds 1 --hours 0.5
     """
     from vadose.producer.cube import open_cube
-    from vadose.producer.recipe import load_recipe
+    from vadose.producer.recipefile import load_recipe
     from vadose.producer.training.experiment import everyday, experiment, planned_jobs, run_jobs
     from vadose.producer.training.inputs import cube_path
     from vadose.producer.training.models import check_recipe

@@ -96,7 +96,8 @@ def command(common: Common, what: str, **typed: Any) -> int:
 
         return draft(common, words.sources) if words.probe else read(common, words, parse_days(words.days))
     from vadose.producer.ingest import INGESTERS
-    from vadose.producer.recipe import packaged_recipes, unknown_word
+    from vadose.producer.recipe import unknown_word
+    from vadose.producer.recipefile import packaged_recipes
 
     readers = [reader.name for reader in INGESTERS]
     if what in readers:
@@ -110,7 +111,7 @@ def command(common: Common, what: str, **typed: Any) -> int:
 def _recipe_requests(common: Common, name: str, words: Words) -> list[Request]:
     """The orders of a recipe."""
     from vadose.producer.ingest import ingester, recipe_orders
-    from vadose.producer.recipe import load_recipe
+    from vadose.producer.recipefile import load_recipe
 
     for option in ("sources", "name", "box", "grid", "variables", "permissive", "steps", "mask"):
         if getattr(words, option):

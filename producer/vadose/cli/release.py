@@ -53,7 +53,7 @@ def complete_command(common: Common, recipe_name: str, run_name: str) -> int:
 
     Example: vadose release simulated-atlstm --run demo
     """
-    from vadose.producer.recipe import load_recipe
+    from vadose.producer.recipefile import load_recipe
     from vadose.producer.release.complete import complete
     from vadose.producer.release.gate import failures
 
@@ -140,7 +140,7 @@ def roll_command(common: Common, recipe_name: str, to: str | None) -> int:
 
     Example: vadose release roll my-nrt-recipe.yaml
     """
-    from vadose.producer.recipe import load_recipe
+    from vadose.producer.recipefile import load_recipe
     from vadose.producer.release.copies import copy_rolling
     from vadose.producer.release.gate import failures
     from vadose.producer.release.rolling import roll

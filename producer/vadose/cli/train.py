@@ -25,7 +25,7 @@ def command(common: Common, recipe_name: str, split: str | None, seeds: int | No
 
     Example: vadose train simulated-atlstm
     """
-    from vadose.producer.recipe import load_recipe
+    from vadose.producer.recipefile import load_recipe
     from vadose.producer.training.inputs import recipe_inputs
     from vadose.producer.training.models import check_recipe, fit_recipe
 

@@ -7,7 +7,7 @@ from vadose.common import UsageError
 from vadose.producer.correction.folds import chronological
 from vadose.producer.methods import Inputs, method, method_settings
 from vadose.producer.methods.mlstm import COMBINATIONS, MlstmSettings
-from vadose.producer.recipe import load_recipe
+from vadose.producer.recipefile import load_recipe
 
 
 def test_parts_of_the_split_by_time_follow_one_another_with_days_between(land: Inputs) -> None:

@@ -19,7 +19,7 @@ from vadose.producer.experiments.ablations import ablation_rows
 from vadose.producer.experiments.gapfilling import Scene, distance_days, edge_steps, score_rows
 from vadose.producer.fusion.lattice import Lattice
 from vadose.producer.grids import Grid
-from vadose.producer.recipe import load_recipe
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.simulate import Network, Settings
 
 WORLD = Settings(

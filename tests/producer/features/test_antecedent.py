@@ -5,7 +5,8 @@ import pytest
 
 from vadose.producer.cube import Cube
 from vadose.producer.features.antecedent import PAST_DAYS, feature_names, features, trailing_mean
-from vadose.producer.recipe import Predictors, load_recipe
+from vadose.producer.recipe import Predictors
+from vadose.producer.recipefile import load_recipe
 
 PREDICTORS = Predictors(daily=("precipitation", "air_temperature"), static=("clay",))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vadose.producer.granules import Cells, GranuleWriter, Identity, read_granule
-from vadose.producer.recipe import load_recipe, packaged_recipes
+from vadose.producer.recipefile import load_recipe, packaged_recipes
 from vadose.producer.release import checker
 
 HASH = "0" * 64

@@ -11,7 +11,8 @@ import yaml
 from vadose.common import InputError, UsageError, silent
 from vadose.producer.cube import open_cube
 from vadose.producer.ingest import INGESTERS, ingester, make_cube, recipe_orders
-from vadose.producer.recipe import Recipe, load_recipe, packaged_recipes
+from vadose.producer.recipe import Recipe
+from vadose.producer.recipefile import load_recipe, packaged_recipes
 
 CONUS = "conus412/conus412_smap_nldas_2015-2018.nc"
 

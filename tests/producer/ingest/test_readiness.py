@@ -14,7 +14,8 @@ from vadose.common import InputError, silent
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.ingest import ingester, make_cube, recipe_orders
 from vadose.producer.ingest.readiness import InputState, input_states, needed
-from vadose.producer.recipe import Recipe, load_recipe, packaged_recipes
+from vadose.producer.recipe import Recipe
+from vadose.producer.recipefile import load_recipe, packaged_recipes
 from vadose.producer.vocabulary import VOCABULARY
 
 ROWS, COLUMNS = (900, 903), (3600, 3604)

@@ -14,7 +14,8 @@ from vadose.producer import simulate
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.ingest import simulated
 from vadose.producer.ingest.base import Order
-from vadose.producer.recipe import Recipe, load_recipe
+from vadose.producer.recipe import Recipe
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.simulate import DEMO, DEMO_PRODUCTS, Network, Settings
 from vadose.producer.vocabulary import VOCABULARY
 

@@ -4,7 +4,7 @@ import pytest
 
 from vadose.producer.grids import degrees
 from vadose.producer.methods import method, method_settings
-from vadose.producer.recipe import load_recipe
+from vadose.producer.recipefile import load_recipe
 
 
 @pytest.mark.parametrize("name", ["simulated-tc-merge", "tc-lstm-downscaling"])

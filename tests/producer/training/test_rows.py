@@ -13,7 +13,8 @@ from vadose.producer.features.cells import random_names
 from vadose.producer.features.descriptors import NAMES
 from vadose.producer.ingest import simulated
 from vadose.producer.methods import Block, Inputs, method, method_settings
-from vadose.producer.recipe import Predictors, Recipe, load_recipe, packaged_recipes
+from vadose.producer.recipe import Predictors, Recipe
+from vadose.producer.recipefile import load_recipe, packaged_recipes
 from vadose.producer.simulate import Network, Settings
 from vadose.producer.training.rows import RowSet, RowSettings, row_set
 from vadose.producer.training.splits import make_folds

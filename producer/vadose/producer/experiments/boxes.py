@@ -22,7 +22,8 @@ from vadose.producer.experiments.judging import Judge, said
 from vadose.producer.experiments.tables import publish
 from vadose.producer.methods import Block
 from vadose.producer.methods.mlstm import MlstmSettings
-from vadose.producer.recipe import Recipe, load_recipe
+from vadose.producer.recipe import Recipe
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.training.inputs import with_stations
 from vadose.producer.training.models import recipe_model
 from vadose.producer.training.splits import make_folds

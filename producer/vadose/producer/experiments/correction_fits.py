@@ -20,7 +20,8 @@ from vadose.producer.correction.sequences import Hyper
 from vadose.producer.cube import new_cube, open_cube
 from vadose.producer.methods import Block, Inputs, Model, method, method_settings
 from vadose.producer.methods.mlstm import COMBINATIONS, MlstmModel, MlstmSettings, lessons
-from vadose.producer.recipe import Predictors, load_recipe
+from vadose.producer.recipe import Predictors
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.tensors import write_arrays
 from vadose.producer.training.inputs import recipe_inputs, station_files, with_stations
 from vadose.producer.training.splits import Fold, make_folds

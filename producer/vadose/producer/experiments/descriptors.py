@@ -32,7 +32,7 @@ from vadose.producer.experiments.descriptor_fits import (
 from vadose.producer.experiments.judging import METRICS, SAME, Judge, said
 from vadose.producer.experiments.tables import publish, records
 from vadose.producer.features.descriptors import NAMES
-from vadose.producer.recipe import load_recipe
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.training.points import COLUMNS, curve_row
 
 Doubles = npt.NDArray[np.float64]

@@ -28,7 +28,7 @@ from vadose.producer.fusion.lattice import Lattice
 from vadose.producer.ingest.native import open_netcdf
 from vadose.producer.methods import Block, Inputs
 from vadose.producer.methods.drcgan import FusionModel
-from vadose.producer.recipe import load_recipe
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.tensors import write_arrays
 from vadose.producer.training.experiment import Contender, Experiment, experiment
 from vadose.producer.training.maps import Sheet

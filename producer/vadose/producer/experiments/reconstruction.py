@@ -26,7 +26,7 @@ from vadose.producer.experiments.gap_fields import UNIT, filled_sheets, series_r
 from vadose.producer.experiments.gapfilling import Scene, make_fields, make_scene, read_truth
 from vadose.producer.experiments.judging import bands
 from vadose.producer.experiments.tables import publish, records
-from vadose.producer.recipe import load_recipe
+from vadose.producer.recipefile import load_recipe
 from vadose.producer.training.experiment import experiment
 from vadose.producer.training.inputs import with_stations
 from vadose.producer.training.points import COLUMNS
