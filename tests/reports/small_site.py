@@ -708,6 +708,9 @@ def write_skill(folder: Path) -> Path:
         "benchmark": "CONUS-412",
         "complete": False,
         "partial": ["P2 has two of five folds"],
+        "added": [
+            {"command": "vadose compare a <b>", "commit": "e" * 40, "date": "2026-02-20", "machine": "8 cores"},
+        ],
         "settings": {},
     }
     (folder / "skill.json").write_text(json.dumps(about))

@@ -276,6 +276,9 @@ def test_skill_page_marks_what_is_partial_and_says_how_it_was_made(built) -> Non
         "nox &#45;s skill",
         "2026&#45;01&#45;15",
         "5 seeds",
+        "vadose compare a &#60;b&#62;",
+        "2026&#45;02&#45;20",
+        "8 cores",
     ):
         assert words.replace("&#45;", "-") in page.replace("&#45;", "-")
 

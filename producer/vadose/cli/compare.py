@@ -30,10 +30,11 @@ SPLITS = "P1,P1-nowcast-1,P1-nowcast-3,P4,P3,P2,P0,P5,P6-15d,P6-60d,P6-swath,P6-
 @click.option("--memory-curve/--no-memory-curve", default=True, show_default=True, help="Skill by days of memory.")
 @click.option("--native", type=click.Path(path_type=Path), help="Ingest the recipe's cube from these files first.")
 @click.option("--publish-to", type=click.Path(path_type=Path), help="Also write the tables here, for the site.")
+@click.option("--add", is_flag=True, help="Keep what the tables there hold of fits that are not finished here.")
 @common_options
 def command(
     common: Common, recipe_names: tuple[str, ...], splits: str, methods: str | None, seeds: int, hours: float | None,
-    processes: int, memory_curve: bool, native: Path | None, publish_to: Path | None,
+    processes: int, memory_curve: bool, native: Path | None, publish_to: Path | None, add: bool,
 ) -> int:  # fmt: skip
     """Train and score methods and baselines under the same splits.
 
@@ -47,8 +48,11 @@ def command(
     from vadose.producer.training.experiment import everyday, experiment, planned_jobs, run_jobs
     from vadose.producer.training.inputs import cube_path
     from vadose.producer.training.models import check_recipe
+    from vadose.producer.training.publication import addable
     from vadose.producer.training.splits import make_folds
 
+    if add and publish_to is None:
+        raise UsageError("nothing to add to", where="--add", next="name the folder of the tables: --publish-to DIR")
     started = time.monotonic()
     recipes = [load_recipe(name) for name in recipe_names]
     recipe = recipes[0]
@@ -66,11 +70,13 @@ def command(
         raise UsageError("none of the methods can be trained under any of the splits", where=f"{methods} / {splits}")
     if common.dry_run:
         return common.emit("compare", {"jobs": [job.slug for job in jobs]}, "\n".join(job.slug for job in jobs))
+    if add and publish_to is not None:
+        addable(plan, jobs, publish_to, recipe.recipe, recipe.product.version)
     until = started + hours * 3600.0 if hours is not None else float("inf")
     words = f"vadose compare {' '.join(recipe_names)} --splits {splits} --methods {','.join(names)} --seeds {seeds}"
     left = run_jobs(plan, jobs, processes=processes, until=until, progress=common.progress)
     curve_left = _memory(plan, recipe.method.name, processes, until, common) if memory_curve else []
-    return _finish(common, plan, recipe, jobs, left, curve_left, publish_to, words)
+    return _finish(common, plan, recipe, jobs, left, curve_left, publish_to, add, words)
 
 
 def _ingest(common: Common, recipe_name: str, native: Path) -> None:
@@ -96,15 +102,15 @@ def _finish(
     left: Left,
     curve_left: list[str],
     publish_to: Path | None,
+    add: bool,
     command_line: str,
 ) -> int:
     """Write the tables of what is finished, and say what is not."""
     from vadose.producer.training.publication import publish
 
-    folders = [plan.folder, *([publish_to] if publish_to else [])]
     table, partial = publish(
-        plan, jobs, folders, product=recipe.recipe, version=recipe.product.version, command=command_line,
-        curve=recipe.method.name, refused=left.refused,
+        plan, jobs, product=recipe.recipe, version=recipe.product.version, command=command_line,
+        curve=recipe.method.name, to=publish_to, add=add, refused=left.refused,
     )  # fmt: skip
     unfinished = [*(job.slug for job in left.unfinished), *curve_left]
     refused = {job.slug: reason for job, reason in left.refused.items()}

@@ -31,7 +31,6 @@ def readme_table(skill: Skill | None) -> str:
     about = skill.about
     partial = " The tables are partial." if not about.get("complete", True) else ""
     command = str(about["command"]).partition(" --")[0]
-    lines.append(
-        f"Median over the cells; made by `{command} …` on {about['date']} (all of it on the page of skill).{partial}"
-    )
+    latest = max(str(run["date"]) for run in [about, *about.get("added", [])])
+    lines.append(f"Median over the cells; made by `{command} …` on {latest} (all of it on the page of skill).{partial}")
     return "\n".join(lines)

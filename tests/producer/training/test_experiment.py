@@ -125,7 +125,7 @@ def test_finished_jobs_are_not_run_again_and_other_settings_are_other_jobs(plan:
 def test_published_files_say_what_is_partial(plan: Experiment, tmp_path: Path) -> None:
     jobs = [Job("P1", "ridge", 0, 0), Job("P1", "cell-mean", 0, 0)]
     run_job(plan, jobs[0])
-    publish(plan, jobs, [tmp_path / "out"], product="p", version="1", command="vadose compare p", curve="lstm")
+    publish(plan, jobs, to=tmp_path / "out", product="p", version="1", command="vadose compare p", curve="lstm")
     facts = json.loads((tmp_path / "out" / "skill.json").read_text())
     assert facts["partial"] == ["cell-mean P1 seed 0"]
     assert facts["complete"] is False

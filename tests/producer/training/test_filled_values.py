@@ -75,7 +75,7 @@ def test_comparison_writes_what_each_method_fills(rainy_cube: Cube, tmp_path: Pa
     jobs = [Job(split, name, 0, 0) for split in ("P6-swath", "P0") for name in names]
     for job in jobs:
         run_job(plan, job)
-    publish(plan, jobs, [tmp_path / "out"], product="p", version="1", command="c", curve="linear-in-time")
+    publish(plan, jobs, to=tmp_path / "out", product="p", version="1", command="c", curve="linear-in-time")
     fold = make_folds("P6-swath", rainy_cube, TARGET)[0]
     written = sorted(path.name for path in (tmp_path / "run" / "filled").iterdir())
     assert written == ["linear-in-time-P6-swath.nc"]

@@ -63,9 +63,13 @@ def attention_rows(model: Attentive, cube: Cube, target: str, series: str) -> li
     ]
 
 
+def curve_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of curves in the columns and types of `curves.parquet`."""
+    kinds = dict.fromkeys(("x", "y", "low", "high"), "float64")
+    return pd.DataFrame(rows, columns=COLUMNS).astype({name: kinds.get(name, "object") for name in COLUMNS})
+
+
 def write_curves(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write curves as parquet, whole or not at all."""
-    kinds = dict.fromkeys(("x", "y", "low", "high"), "float64")
-    table = pd.DataFrame(rows, columns=COLUMNS).astype({name: kinds.get(name, "object") for name in COLUMNS})
     with whole_file(path) as part:
-        table.to_parquet(part, index=False)
+        curve_table(rows).to_parquet(part, index=False)

@@ -11,39 +11,76 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vadose.common import write_json
 from vadose.producer.cube import open_cube
-from vadose.producer.training.curves import write_curves
+from vadose.producer.training.curves import curve_table
 from vadose.producer.training.density import density_table
 from vadose.producer.training.experiment import Experiment, Job
 from vadose.producer.training.filled import RIVAL, hides_observations, write_filled
 from vadose.producer.training.memory import all_points, memory_rows
-from vadose.producer.training.scores import (
-    Truth,
-    assembled,
-    cost_table,
-    headline,
-    read_truth,
-    score_table,
-    write_table,
-)
+from vadose.producer.training.published import Tables, check_same, joined, read_tables
+from vadose.producer.training.scores import Truth, assembled, cost_table, headline, read_truth, score_table
 
 
-def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, product: str, version: str,
-            command: str, curve: str, refused: Mapping[Job, str] | None = None) -> tuple[str, list[str]]:  # fmt: skip
-    """Write the parquet files `scores`, `costs`, `density` and `memory`, and `skill.json`, into every folder.
+def publish(plan: Experiment, jobs: Sequence[Job], *, product: str, version: str, command: str, curve: str,
+            to: Path | None = None, add: bool = False, refused: Mapping[Job, str] | None = None,
+            ) -> tuple[str, list[str]]:  # fmt: skip
+    """Write the tables into the folder of the experiment, and into `to`.
 
     The values that fill hidden observations stay in the folder of the experiment.
 
-    `curve` is the method of the memory curve; `refused` are jobs that the cube does not allow. Returns the headline
-    table as text, and what is unfinished.
+    Parameters
+    ----------
+    curve
+        Method of the memory curve.
+    to
+        Folder of the published tables.
+    add
+        Whether to keep what is published there and not finished here.
+    refused
+        Jobs that the cube does not allow.
+
+    Returns
+    -------
+    The headline table of what was finished here as text, and what is unfinished.
+
+    Raises
+    ------
+    UsageError, InputError
+        As `addable`, where something is to be added.
     """
     truth = read_truth(open_cube(plan.cube), plan.target)
     reasons = {(job.method, job.split): reason for job, reason in (refused or {}).items()}
     jobs = [job for job in jobs if (job.method, job.split) not in reasons]
-    table, partial = score_table(truth, plan, jobs, product=product, version=version)
+    tables = make_tables(plan, jobs, truth, reasons, product=product, version=version, command=command, curve=curve)
+    tables.write(plan.folder)
+    if to is not None:
+        (joined(tables, addable(plan, jobs, to, product, version)) if add else tables).write(to)
+    write_filled_files(plan, jobs, truth)
+    return headline(tables.scores), list(tables.facts["partial"])
+
+
+def addable(plan: Experiment, jobs: Sequence[Job], folder: Path, product: str, version: str) -> Tables:
+    """The published tables of a folder, to which results of the jobs can be added.
+
+    Raises
+    ------
+    UsageError
+        If the tables there are of another benchmark, product or settings of a method.
+    InputError
+        If they cannot be read.
+    """
+    cube = open_cube(plan.cube)
+    found = read_tables(folder)
+    check_same(found, benchmark=benchmark(cube.content_hash, plan, cube.index.size),
+               settings=used_settings(plan, jobs), product=product, version=version)  # fmt: skip
+    return found
+
+
+def make_tables(plan: Experiment, jobs: Sequence[Job], truth: Truth, reasons: Mapping[tuple[str, str], str], *,
+                product: str, version: str, command: str, curve: str) -> Tables:  # fmt: skip
+    """The tables of the finished jobs, and what was run where."""
+    scores, partial = score_table(truth, plan, jobs, product=product, version=version)
     points = all_points(plan, curve)
-    costs, density = cost_table(plan, jobs), density_table(truth, assembled(truth, plan, jobs))
     facts = {
         "command": command, "commit": commit(), "date": last_change(plan.folder), "machine": machine(),
         "benchmark": benchmark(truth.cube.content_hash, plan, truth.values.shape[1]), "complete": not partial,
@@ -52,15 +89,9 @@ def publish(plan: Experiment, jobs: Sequence[Job], folders: Sequence[Path], *, p
         "settings": used_settings(plan, jobs), "near_constant_cells": near_constant(truth),
         "memory_curve_complete": all(point.done for point in points),
     }  # fmt: skip
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_table(folder / "scores.parquet", table)
-        write_table(folder / "costs.parquet", costs)
-        write_table(folder / "density.parquet", density)
-        write_curves(folder / "memory.parquet", memory_rows(truth, points))
-        write_json(folder / "skill.json", facts)
-    write_filled_files(plan, jobs, truth)
-    return headline(table), partial
+    memory = curve_table(memory_rows(truth, points))
+    density = density_table(truth, assembled(truth, plan, jobs))
+    return Tables(scores, cost_table(plan, jobs), density, memory, facts)
 
 
 def write_filled_files(plan: Experiment, jobs: Sequence[Job], truth: Truth) -> None:

@@ -257,9 +257,9 @@ def _row(
     }  # fmt: skip
 
 
-def tidy(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def tidy(rows: Sequence[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """Rows in the columns and order of `scores.parquet`."""
-    table = pd.DataFrame(list(rows), columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
     kinds = {name: "float64" if name in NUMBERS else "object" for name in COLUMNS}
     return table.astype({**kinds, "n": "int64"}).sort_values(KEYS, kind="stable", ignore_index=True)
 
