@@ -134,6 +134,23 @@ def test_results_that_are_not_alike_share_no_table(
     assert (tmp_path / "site" / "scores.parquet").read_bytes() == before
 
 
+@pytest.mark.parametrize(("removed", "fits"), [("layers", True), ("hidden", False)])
+def test_setting_that_came_later_has_its_default_in_what_was_published(
+    place: Place, tmp_path: Path, removed: str, fits: bool
+) -> None:
+    put(place("a", SEEDS[:1]), tmp_path / "site", "vadose compare a")
+    told = facts(tmp_path / "site")
+    assert told["settings"]["lstm"]["settings"].pop(removed, None) is not None
+    (tmp_path / "site" / "skill.json").write_text(json.dumps(told))
+    other = place("b", SEEDS)
+    if fits:
+        put(other, tmp_path / "site", "vadose compare b", add=True)
+        assert removed in facts(tmp_path / "site")["settings"]["lstm"]["settings"]
+    else:
+        with pytest.raises(UsageError, match="other settings of lstm"):
+            put(other, tmp_path / "site", "vadose compare b", add=True)
+
+
 def damaged(folder: Path) -> dict[str, Callable[[], Any]]:
     scores, told = folder / "scores.parquet", folder / "skill.json"
     return {

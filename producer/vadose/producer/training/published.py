@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from vadose.common import InputError, UsageError, read_json, write_json
+from vadose.producer.methods import method, method_settings
 from vadose.producer.training.scores import ENSEMBLE, KEYS, tidy, write_table
 
 Key = tuple[str, str, str]
@@ -87,6 +88,8 @@ def check_same(published: Tables, *, benchmark: Mapping[str, Any], settings: Map
                version: str) -> None:  # fmt: skip
     """Refuse to add results of another benchmark, product or settings of a method to published tables.
 
+    A setting that a method got later has its default in what was published before.
+
     Raises
     ------
     UsageError
@@ -99,9 +102,18 @@ def check_same(published: Tables, *, benchmark: Mapping[str, Any], settings: Map
         found = ", ".join(" ".join(one) for one in sorted(others))
         raise UsageError(f"the published tables are of {found}, these of {product} {version}", next=AGAIN)
     known = published.facts["settings"]
-    changed = sorted(name for name in settings.keys() & known.keys() if settings[name] != known[name])
+    changed = sorted(name for name in settings.keys() & known.keys() if settings[name] != _completed(known[name]))
     if changed:
         raise UsageError(f"the published tables have other settings of {', '.join(changed)}", next=AGAIN)
+
+
+def _completed(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Published settings of a method with the defaults of those that it has got since; others as they are."""
+    try:
+        known = method_settings(method(found["method"]), found["settings"]).model_dump(mode="json")
+    except (UsageError, KeyError):
+        return dict(found)
+    return {**found, "settings": known}
 
 
 def joined(ours: Tables, published: Tables) -> Tables:
