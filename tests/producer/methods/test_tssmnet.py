@@ -1,6 +1,7 @@
 """TsSMNet and its kin: folding for prediction, what they may read, and answers where a cell has no history."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,35 @@ def test_an_observation_of_the_day_is_kept_where_wanted(rainy_cube: Cube) -> Non
     np.testing.assert_array_equal(kept.mean, np.where(known, observed, free.mean))
     assert not np.array_equal(free.mean[known], observed[known])
     assert np.isfinite(kept.uncertainty[known]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "small"), [("xgboost-descriptors", {"maximum_trees": 20}), ("forest-descriptors", {"trees": 10})]
+)
+def test_trees_keep_an_observation_of_the_day_where_wanted(
+    rainy_cube: Cube, tmp_path: Path, name: str, small: dict[str, Any]
+) -> None:
+    unseen = np.zeros((rainy_cube.days.size, rainy_cube.index.size), bool)
+    unseen[:, 7] = True
+    hidden, block = rainy_cube.hiding(TARGET, unseen), Block(rainy_cube, slice(300, 320), WHOLE)
+    fold, chosen = make_folds("P1", hidden, TARGET)[0], method(name)
+    inputs = Inputs({"main": hidden}, TARGET, PREDICTORS)
+    models = []
+    for keep in (False, True):
+        settings = method_settings(chosen, {**small, "keep_observed": keep})
+        chosen.fit(inputs, fold, settings, seed=1).save(tmp_path / str(keep))
+        models.append(chosen.load(tmp_path / str(keep)))
+    free, kept = (model.predict(block) for model in models)
+    observed = rainy_cube.read(TARGET, block.days)
+    known = np.isfinite(observed)
+    np.testing.assert_array_equal(kept.mean, np.where(known, observed, free.mean))
+    assert not np.array_equal(free.mean[known], observed[known])
+    # A cell without history has what was observed, with the error of the trees, and nothing on other days.
+    assert np.isnan(free.mean[:, 7]).all()
+    assert known[:, 7].any()
+    assert not known[:, 7].all()
+    assert np.isfinite(kept.uncertainty[known]).all()
+    np.testing.assert_array_equal(kept.flags == 256, np.isnan(kept.mean))
 
 
 def test_a_cell_without_history_has_no_prediction_but_smnet_has_one(rainy_cube: Cube) -> None:

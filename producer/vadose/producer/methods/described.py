@@ -14,7 +14,7 @@ from vadose.common import InputError, Progress, read_json, silent, whole_file, w
 from vadose.producer.methods import forest, trees
 from vadose.producer.methods.base import Block, Floats, Inputs, Prediction, Settings
 from vadose.producer.methods.forest import ForestSettings
-from vadose.producer.methods.rowmodel import CARD, CELLS_AT_ONCE, NO_VALID_INPUT, ROWS
+from vadose.producer.methods.rowmodel import CARD, CELLS_AT_ONCE, NO_VALID_INPUT, ROWS, with_observed
 from vadose.producer.methods.trees import XgboostSettings
 from vadose.producer.tensors import write_arrays
 from vadose.producer.training.rows import RowEncoder, Rows, RowSet, RowSettings, row_set
@@ -24,10 +24,14 @@ TREES = "trees.ubj"
 
 
 class TreeRowSettings(RowSettings):
-    """Rows for trees: with memory, and with collinear features, which do not harm them."""
+    """Rows for trees: with memory, and with collinear features, which do not harm them.
+
+    With `keep_observed` an observation of the day is the answer.
+    """
 
     memory: bool = True
     collinear: Literal["remove", "keep"] = "keep"
+    keep_observed: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class DescribedTrees:
     booster: xgboost.Booster
     encoder: RowEncoder
     uncertainty: float
+    keep_observed: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -52,9 +57,10 @@ class DescribedTrees:
         for start in range(cells.start, cells.stop, CELLS_AT_ONCE):
             part = slice(start, min(start + CELLS_AT_ONCE, cells.stop))
             mean[:, part.start - cells.start : part.stop - cells.start] = self._stretch(block, days, part)
-        missing = np.isnan(mean)
-        deviation = np.where(missing, np.nan, self.uncertainty).astype(np.float32)
-        return Prediction(mean, deviation, np.where(missing, NO_VALID_INPUT, 0).astype(np.int16))
+        deviation = np.where(np.isnan(mean), np.nan, self.uncertainty).astype(np.float32)
+        if self.keep_observed:
+            mean, deviation = with_observed(block, self.encoder.target, mean, deviation, self.uncertainty)
+        return Prediction(mean, deviation, np.where(np.isnan(mean), NO_VALID_INPUT, 0).astype(np.int16))
 
     def _stretch(self, block: Block, days: range, cells: slice) -> Floats:
         daily, absent = self.encoder.daily(block.cube, slice(days.start, days.stop), cells)
@@ -69,7 +75,8 @@ class DescribedTrees:
             part.write_bytes(bytes(self.booster.save_raw("ubj")))
         write_arrays(directory / ROWS, self.encoder.arrays())
         write_json(directory / CARD, {
-            "rows": self.encoder.to_json(), "uncertainty": self.uncertainty, "facts": self.facts,
+            "rows": self.encoder.to_json(), "uncertainty": self.uncertainty, "keep_observed": self.keep_observed,
+            "facts": self.facts,
         })  # fmt: skip
 
 
@@ -82,7 +89,8 @@ def load_described(directory: Path) -> DescribedTrees:
         arrays = safetensors.numpy.load_file(directory / ROWS)
     except (OSError, xgboost.core.XGBoostError, safetensors.SafetensorError) as error:
         raise InputError(f"trees cannot be read: {error}", where=str(directory), next="vadose train RECIPE") from error
-    return DescribedTrees(booster, RowEncoder.restored(card["rows"], arrays), card["uncertainty"], card["facts"])
+    return DescribedTrees(booster, RowEncoder.restored(card["rows"], arrays), card["uncertainty"],
+                          card["keep_observed"], card["facts"])  # fmt: skip
 
 
 class XgboostDescriptorsSettings(XgboostSettings, TreeRowSettings):
@@ -117,7 +125,7 @@ class XgboostDescriptors:
                 count, error = trial.best_iteration + 1, float(trial.best_score)
         data = rows_of(inputs, fold.whole(), settings, settings.maximum_rows, seed)
         booster = xgboost.train(options, _matrix(data.fit), count, verbose_eval=False)
-        return described_trees(booster, data, error, count, tuned=count < settings.maximum_trees)
+        return described_trees(booster, data, error, count, settings, tuned=count < settings.maximum_trees)
 
     def load(self, directory: Path) -> DescribedTrees:
         """Load what `DescribedTrees.save` wrote."""
@@ -148,7 +156,7 @@ class ForestDescriptors:
                 error = _error(xgboost.train(few, _matrix(inner.fit), 1), inner.tune)
         data = rows_of(inputs, fold.whole(), settings, settings.maximum_rows, seed)
         booster = xgboost.train(options, _matrix(data.fit), 1)
-        return described_trees(booster, data, error, settings.trees, tuned=False)
+        return described_trees(booster, data, error, settings.trees, settings, tuned=False)
 
     def load(self, directory: Path) -> DescribedTrees:
         """Load what `DescribedTrees.save` wrote."""
@@ -162,7 +170,8 @@ def rows_of(inputs: Inputs, fold: Fold, settings: TreeRowSettings, maximum_rows:
                    fills=False)  # fmt: skip
 
 
-def described_trees(booster: xgboost.Booster, data: RowSet, error: float, count: int, *, tuned: bool) -> DescribedTrees:
+def described_trees(booster: xgboost.Booster, data: RowSet, error: float, count: int, settings: TreeRowSettings, *,
+                    tuned: bool) -> DescribedTrees:  # fmt: skip
     """The model of a finished fit; without an inner split its error is that of the fit."""
     if not np.isfinite(error):
         error = _error(booster, data.fit)
@@ -172,7 +181,7 @@ def described_trees(booster: xgboost.Booster, data: RowSet, error: float, count:
         "trees": count, "tuned": tuned, "tuning_error": error, "parameters": trees.leaves(booster), "features": names,
         "gain": {name: float(gain.get(f"f{k}", 0.0)) for k, name in enumerate(names)},
     }  # fmt: skip
-    return DescribedTrees(booster, data.encoder, error, facts)
+    return DescribedTrees(booster, data.encoder, error, settings.keep_observed, facts)
 
 
 def _matrix(rows: Rows) -> xgboost.DMatrix:

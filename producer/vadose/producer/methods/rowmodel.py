@@ -107,10 +107,9 @@ class RowModel:
         spread(portion, range(cells.start // CELLS_AT_ONCE * CELLS_AT_ONCE, cells.stop, CELLS_AT_ONCE))
         mean, deviation = result
         if self.keep_observed:
-            observed = block.cube.read(self.encoder.target, block.days, block.cells)
-            known = np.isfinite(observed)
-            deviation = np.where(known & np.isnan(mean), np.float32(self.facts["tuning_error"] * self.scale), deviation)
-            mean = np.where(known, observed, mean)
+            mean, deviation = with_observed(
+                block, self.encoder.target, mean, deviation, self.facts["tuning_error"] * self.scale
+            )
         return Prediction(mean, deviation, np.where(np.isnan(mean), NO_VALID_INPUT, 0).astype(np.int16))
 
     def curves(self) -> Iterator[tuple[str, str, float, float, str]]:
@@ -290,3 +289,10 @@ def fingerprint(name: str, inputs: Inputs, fold: Fold, settings: Settings, seed:
         "fit": hashlib.sha256(np.packbits(fold.mask("fit")).tobytes()).hexdigest(),
     }  # fmt: skip
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def with_observed(block: Block, target: str, mean: Floats, deviation: Floats, error: float) -> tuple[Floats, Floats]:
+    """Mean and deviation with the observations of a block for the mean; `error` where only an observation is."""
+    observed = block.cube.read(target, block.days, block.cells)
+    known = np.isfinite(observed)
+    return np.where(known, observed, mean), np.where(known & np.isnan(mean), np.float32(error), deviation)
