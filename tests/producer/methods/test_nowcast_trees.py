@@ -1,5 +1,8 @@
 """Trees with past values of the target, and the random forest."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +12,12 @@ import xgboost
 from vadose.producer.cube import Cube
 from vadose.producer.methods.base import Block, Inputs, Model
 from vadose.producer.methods.choice import method_settings
-from vadose.producer.methods.forest import Forest
+from vadose.producer.methods.forest import CACHED_NODES, Forest, ForestSettings, parameters
 from vadose.producer.methods.trees import Xgboost, XgboostNowcast1, XgboostNowcast3, leaves
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.splits import make_folds
 
+ROOT = Path(__file__).parents[3]
 TARGET = "smap_sm_am"
 SMALL = {"maximum_trees": 60, "minimum_child_weight": 5, "depth": 4}
 
@@ -59,6 +63,34 @@ def test_a_forest_is_deep_trees_side_by_side(rainy_cube: Cube) -> None:
     assert error < 0.6 * np.nanstd(truth)
     again = fitted(Forest(), rainy_cube, "P1", "precipitation", "air_temperature", trees=40)
     assert again.booster.save_raw("ubj") == model.booster.save_raw("ubj")  # type: ignore[attr-defined]
+
+
+def noise(rows: int, columns: int) -> xgboost.DMatrix:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(rows, columns))
+    return xgboost.DMatrix(features, features[:, 0] + rng.normal(size=rows))
+
+
+def test_trees_of_a_forest_are_those_that_keep_all_histograms() -> None:
+    data, options = noise(20000, 6), parameters(ForestSettings(trees=2), 5)
+    ours = xgboost.train(options, data, 1).get_dump()
+    del options["max_cached_hist_node"]
+    assert ours == xgboost.train(options, data, 1).get_dump()
+    # A level has more nodes than are cached.
+    assert max(text.count("leaf=") for text in ours) > 2 * CACHED_NODES
+
+
+def test_deep_trees_of_many_features_fit_into_a_small_memory() -> None:
+    """With the library's own cache of histograms these trees take 2 GB."""
+    script = (
+        "import resource, xgboost; from tests.producer.methods.test_nowcast_trees import noise\n"
+        "from vadose.producer.methods.forest import ForestSettings, parameters\n"
+        "data = noise(30000, 80); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "xgboost.train(parameters(ForestSettings(trees=4), 5), data, 1)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 600_000
 
 
 def test_leaves_are_counted_as_in_the_printed_trees() -> None:

@@ -14,6 +14,10 @@ from vadose.producer.methods.base import Inputs, Settings
 from vadose.producer.methods.trees import TreesModel, leaves, load_trees, matrix
 from vadose.producer.training.splits import Fold
 
+# Deep levels have so many nodes that keeping the histograms of all takes gigabytes, and longer than making them anew
+# does; the trees are the same.
+CACHED_NODES = 512
+
 
 class ForestSettings(Settings):
     """Deep trees side by side, each on a share of the rows and of the features of each node."""
@@ -69,6 +73,7 @@ def parameters(settings: ForestSettings, seed: int) -> dict[str, Any]:
         "subsample": settings.row_share, "colsample_bynode": settings.feature_share,
         "min_child_weight": settings.minimum_child_weight, "max_depth": settings.depth,
         "lambda": settings.regularisation, "seed": seed, "nthread": settings.threads, "verbosity": 0,
+        "max_cached_hist_node": CACHED_NODES,
     }  # fmt: skip
 
 
