@@ -44,6 +44,9 @@ TABLES: dict[str, str] = {
     "descriptors_training": (
         "Loss (mean square error over variance) and R² in training and test, all values together as in the paper"
     ),
+    "design_inputs": "Data sets of the recipe, and what their licences allow for derived data",
+    "design_settings": "Settings of the recipe’s method, and what its variants change; all values, defaults included",
+    "design_variables": "Variables of the recipe: the target, the predictors of each day and cell, what sets flags",
     "emulation_differences": (
         "One contender less another: median over the cells of the difference of a cell’s score, with its 95 % interval"
     ),
@@ -72,6 +75,7 @@ TABLES: dict[str, str] = {
         "Weight and error standard deviation of each parent at each place, from the first half of the common days, "
         "and its error in the second"
     ),
+    "reconstruction_network": "Layers of the networks as they were trained here: output for one row, weights",
     "reconstruction_scores": (
         "Scores of all values together at the stations on hidden days, the same for every method, and on days of the "
         "radiometer; against the truth in all cells"

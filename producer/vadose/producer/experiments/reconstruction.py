@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,15 @@ from vadose.producer.experiments.gap_fields import UNIT, filled_sheets, series_r
 from vadose.producer.experiments.gapfilling import Scene, make_fields, make_scene, read_truth
 from vadose.producer.experiments.judging import bands
 from vadose.producer.experiments.tables import publish, records
+from vadose.producer.methods import Inputs
+from vadose.producer.methods.autoencoder import initialised, layers
+from vadose.producer.methods.rowmodel import AutoencoderMethod, AutoencoderSettings
 from vadose.producer.recipefile import load_recipe
-from vadose.producer.training.experiment import experiment
+from vadose.producer.training.experiment import Experiment, experiment
 from vadose.producer.training.inputs import with_stations
 from vadose.producer.training.points import COLUMNS
+from vadose.producer.training.rows import row_set
+from vadose.producer.training.splits import make_folds
 from vadose.producer.vocabulary import IN_SITU
 
 Floats = npt.NDArray[np.float32]
@@ -89,7 +94,12 @@ def main(workspace: Path, world: Path, out: Path, command: str, hours: float = n
                                      "caption": "Median and 5th to 95th percentile on hidden days by stations"},
         },
     }  # fmt: skip
-    tables = {"reconstruction_scores": scores, "reconstruction_curves": pd.DataFrame(curves, columns=COLUMNS)}
+    networks = pd.DataFrame(network_rows(plan, cube, [name for name in rivals if name in fields]))
+    tables = {
+        "reconstruction_scores": scores,
+        "reconstruction_network": networks,
+        "reconstruction_curves": pd.DataFrame(curves, columns=COLUMNS),
+    }
     publish(out, "reconstruction", told, tables, command, (cube, list(filled_sheets(drawn, cube.days))))
 
 
@@ -101,6 +111,21 @@ def merged_product(workspace: Path, cube: Cube) -> Floats:
                          next=f"vadose ingest {MERGED_CUBE}")  # fmt: skip
     first = other.day_index(cube.days[0])
     return other.read(MERGED, slice(first, first + cube.days.size))
+
+
+def network_rows(plan: Experiment, cube: Cube, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Every layer of the autoencoders among the methods, as the rows of the cube make them."""
+    fold = make_folds(SPLIT, cube, plan.target)[0]
+    for name in names:
+        contender = plan.contender(name)
+        chosen, settings = contender.chosen, contender.checked
+        if isinstance(chosen, AutoencoderMethod) and isinstance(settings, AutoencoderSettings):
+            hidden = Inputs({"main": cube}, plan.target, contender.predictors).hiding(fold.unseen())
+            rows = row_set(hidden.cube, hidden.predictors, plan.target, fold.whole(), settings.rows,
+                           maximum_rows=settings.training.maximum_rows, seed=0)  # fmt: skip
+            network = initialised(chosen.shape(rows.encoder, settings), 0)
+            for layer, size, weights in layers(network):
+                yield {"method": name, "layer": layer, "output": " × ".join(map(str, size)), "weights": weights}
 
 
 def score_rows(fields: Mapping[str, Floats], scene: Scene, in_situ: Floats) -> Iterator[dict[str, Any]]:

@@ -7,9 +7,9 @@ mean of the standardised target and, from values that the mean does not learn by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -136,6 +136,25 @@ def initialised(shape: RowShape, seed: int) -> Autoencoder:
     """A network whose first weights depend only on the seed."""
     with seeded(seed):
         return TsSmNetwork(shape) if shape.channels else ResAutoNetwork(shape)
+
+
+def layers(network: Autoencoder) -> Iterator[tuple[str, tuple[int, ...], int]]:
+    """Name, size of the output of one row, and weights of every layer, in the order of computation."""
+    found: list[tuple[str, tuple[int, ...], int]] = []
+
+    def noting(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def note(module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            found.append((name, tuple(output.shape[1:]), sum(one.numel() for one in module.parameters())))
+
+        return note
+
+    leaves = [(name, one) for name, one in network.named_modules() if not list(one.children())]
+    handles = [one.register_forward_hook(noting(name)) for name, one in leaves]
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, network.shape.features))
+    for handle in handles:
+        handle.remove()
+    yield from found
 
 
 class FoldedTsSm:

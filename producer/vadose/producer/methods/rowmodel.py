@@ -199,9 +199,7 @@ class AutoencoderMethod:
                        maximum_rows=training.maximum_rows, seed=seed)  # fmt: skip
         center, scale = float(data.fit.target.mean(dtype=np.float64)), float(data.fit.target.std(dtype=np.float64))
         scale = scale if scale > 0.0 else 1.0
-        daily = data.encoder.daily_count
-        shape = RowShape(daily, data.encoder.kept.size - daily, self.channels(settings), settings.widths)
-        network = initialised(shape, seed)
+        network = initialised(self.shape(data.encoder, settings), seed)
         score = None if training.patience is None else lambda net: error_of(net, data.tune, center, scale)
         run = optimise(
             network, steps(network, data.fit, center, scale, training), training, seed=seed,
@@ -210,6 +208,11 @@ class AutoencoderMethod:
         )  # fmt: skip
         return RowModel(network, data.encoder, center, scale, settings.keep_observed,
                         facts(run, data, center, scale, seed))  # fmt: skip
+
+    def shape(self, encoder: RowEncoder, settings: AutoencoderSettings) -> RowShape:
+        """Size of the network of some rows."""
+        daily = encoder.daily_count
+        return RowShape(daily, encoder.kept.size - daily, self.channels(settings), settings.widths)
 
     def load(self, directory: Path) -> RowModel:
         """Load a saved model."""
