@@ -89,6 +89,8 @@ def _published_systems(session: nox.Session, data: str) -> None:
     workspace, results = "workspace-experiments", "site/data/experiments"
     world = f"{workspace}/native/simulated/demo"
     stations = f"{world}/stations/ismn"
+    systems = ("glass-avhrr-sm", "mlstm-correction", "stsg-sm", "tc-lstm-downscaling", "tssmnet-smap")
+    session.run("python", "-m", "vadose.producer.experiments.design", results, *systems)
     session.run("vadose", "fetch", "simulated", "--products", "all", "--workspace", workspace)
     for recipe in ("simulated-mlstm", "simulated-stsg-sm", "simulated-tc-merge", "simulated-tssmnet"):
         session.run("vadose", "ingest", recipe, "--workspace", workspace)

@@ -11,7 +11,7 @@ import torch
 from vadose.common import InputError, UsageError
 from vadose.producer.cube import Cube
 from vadose.producer.methods import Block, Inputs, Model, method, method_settings
-from vadose.producer.methods.autoencoder import Autoencoder, RowShape, initialised, layers
+from vadose.producer.methods.autoencoder import Autoencoder, Layer, RowShape, initialised, layers
 from vadose.producer.methods.rowmodel import RowModel
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.splits import Fold, make_folds
@@ -208,12 +208,12 @@ def test_curves_name_what_each_feature_is_worth_and_why_others_were_left_out(rai
 
 def test_layers_are_those_that_the_paper_s_table_would_list() -> None:
     """Five features, two and three channels, widths 4 and 2: counted by hand."""
-    found = list(layers(initialised(RowShape(2, 3, (2, 3), (4, 2)), 0)))
-    assert found[:5] == [
+    found = layers(initialised(RowShape(2, 3, (2, 3), (4, 2)), 0))
+    assert [(one.name, one.output, one.weights) for one in found[:5]] == [
         ("conv1", (2, 5), 2 * 3 + 2), ("norm1", (2, 5), 4), ("conv2", (3, 5), 3 * 2 * 3 + 3), ("norm2", (3, 5), 6),
         ("skip", (3, 5), 3 + 3),
     ]  # fmt: skip
-    assert ("restore", (5,), 4 * 5 + 5) in found
-    assert found[-2:] == [("mean", (1,), 6), ("spread", (1,), 6)]
+    assert Layer("restore", "dense", (5,), 4 * 5 + 5) in found
+    assert [(one.name, one.weights) for one in found[-2:]] == [("mean", 6), ("spread", 6)]
     dense = initialised(RowShape(2, 3, None, (4, 2)), 0)
-    assert sum(weights for _, _, weights in layers(dense)) == sum(one.numel() for one in dense.parameters())
+    assert sum(one.weights for one in layers(dense)) == sum(one.numel() for one in dense.parameters())

@@ -124,8 +124,10 @@ def network_rows(plan: Experiment, cube: Cube, names: Sequence[str]) -> Iterator
             rows = row_set(hidden.cube, hidden.predictors, plan.target, fold.whole(), settings.rows,
                            maximum_rows=settings.training.maximum_rows, seed=0)  # fmt: skip
             network = initialised(chosen.shape(rows.encoder, settings), 0)
-            for layer, size, weights in layers(network):
-                yield {"method": name, "layer": layer, "output": " × ".join(map(str, size)), "weights": weights}
+            for layer in layers(network):
+                size = " × ".join(map(str, layer.output))
+                yield {"method": name, "layer": layer.name, "kind": layer.kind, "output": size,
+                       "weights": layer.weights}  # fmt: skip
 
 
 def score_rows(fields: Mapping[str, Floats], scene: Scene, in_situ: Floats) -> Iterator[dict[str, Any]]:

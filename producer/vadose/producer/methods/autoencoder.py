@@ -7,7 +7,7 @@ mean of the standardised target and, from values that the mean does not learn by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -138,13 +138,27 @@ def initialised(shape: RowShape, seed: int) -> Autoencoder:
         return TsSmNetwork(shape) if shape.channels else ResAutoNetwork(shape)
 
 
-def layers(network: Autoencoder) -> Iterator[tuple[str, tuple[int, ...], int]]:
-    """Name, size of the output of one row, and weights of every layer, in the order of computation."""
-    found: list[tuple[str, tuple[int, ...], int]] = []
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a network: its name and kind, the size of its output for one row, and how many weights it has."""
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    weights: int
+
+
+KINDS = {nn.Conv1d: "convolution", nn.Linear: "dense", nn.BatchNorm1d: "batch normalisation"}
+
+
+def layers(network: Autoencoder) -> list[Layer]:
+    """Every layer, in the order of computation."""
+    found: list[Layer] = []
 
     def noting(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def note(module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            found.append((name, tuple(output.shape[1:]), sum(one.numel() for one in module.parameters())))
+            weights = sum(one.numel() for one in module.parameters())
+            found.append(Layer(name, KINDS[type(module)], tuple(output.shape[1:]), weights))
 
         return note
 
@@ -154,7 +168,7 @@ def layers(network: Autoencoder) -> Iterator[tuple[str, tuple[int, ...], int]]:
         network.eval()(torch.zeros(1, network.shape.features))
     for handle in handles:
         handle.remove()
-    yield from found
+    return found
 
 
 class FoldedTsSm:
