@@ -1,6 +1,7 @@
 """Experiments resume job by job, and their tables say what a slow calculation says."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from vadose.cli.main import run
-from vadose.common import UsageError
+from vadose.common import PartialError, UsageError
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import METHODS, Block, Inputs, Prediction, method, method_settings
 from vadose.producer.methods.linear import Ridge
@@ -120,6 +121,24 @@ def test_finished_jobs_are_not_run_again_and_other_settings_are_other_jobs(plan:
     assert result_path(plan, job).stat().st_mtime_ns == before
     other = made(open_cube(plan.cube), plan.folder, {"lstm": {**SMALL, "hidden": 5}})
     assert result_path(other, job) != result_path(plan, job)
+
+
+def ended_by_the_system(plan: Experiment, job: Job) -> float:
+    if job.method == "lstm":
+        os._exit(9)
+    return run_job(plan, job)
+
+
+def test_a_fit_that_the_system_ends_is_told_and_the_others_are_kept(
+    plan: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[3])
+    monkeypatch.setattr("vadose.producer.training.experiment.run_job", ended_by_the_system)
+    first, second = Job("P1", "ridge", 0, 0), Job("P1", "lstm", 0, 0)
+    with pytest.raises(PartialError, match="perhaps for lack of memory"):
+        run_jobs(plan, [first, second], processes=1, until=float("inf"))
+    assert result_path(plan, first).is_file()
+    assert not result_path(plan, second).exists()
 
 
 def test_published_files_say_what_is_partial(plan: Experiment, tmp_path: Path) -> None:

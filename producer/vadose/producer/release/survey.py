@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vadose.common import Progress
+from vadose.common.processes import process_pool
 from vadose.producer.granules.flags import FLAGS, RECOMMENDED
 from vadose.producer.granules.names import parse_name
 from vadose.producer.granules.reading import Granule, read_granule
@@ -79,7 +78,7 @@ def _results(context: Context, paths: Sequence[str]) -> Iterator[Surveyed]:
     if len(paths) < FEWEST_FOR_PROCESSES or workers == 1:
         yield from (survey_one(context, path) for path in paths)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(context,)) as pool:
+    with process_pool(workers, initializer=_start, initargs=(context,)) as pool:
         yield from pool.map(_survey_in_process, paths, chunksize=32)
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import numpy.typing as npt
 import safetensors.numpy
 
 from vadose.common import InputError, Progress, UsageError, read_json, silent, write_json
+from vadose.common.processes import process_pool
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import METHODS, Block, Inputs, Method, Model, Settings, method, method_settings
 from vadose.producer.methods.blend import BlendSettings, blended
@@ -193,7 +192,7 @@ def run_jobs(
     """
     refused: dict[Job, str] = {}
     waiting = [job for job in jobs if not result_path(plan, job).is_file()]
-    with progress.step("compare", len(waiting)) as bar, workers(processes) as pool:
+    with progress.step("compare", len(waiting)) as bar, process_pool(processes) as pool:
         running: dict[Future[float], Job] = {}
         queue = list(waiting)
         while queue or running:
@@ -213,18 +212,6 @@ def run_jobs(
                 progress.say(f"{job.slug}: {note}")
     without = [job for job in waiting if not result_path(plan, job).is_file()]
     return Left(tuple(job for job in without if job not in refused), refused)
-
-
-@contextmanager
-def workers(processes: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes; they end at once if the block is interrupted."""
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        try:
-            yield pool
-        except BaseException:
-            for child in active_children():
-                child.terminate()
-            raise
 
 
 def run_job(plan: Experiment, job: Job) -> float:

@@ -14,12 +14,13 @@ import safetensors.numpy
 import torch
 
 from vadose.common import Progress, silent
+from vadose.common.processes import process_pool
 from vadose.producer.cube import Cube, open_cube
 from vadose.producer.methods import Block, Inputs, Settings, method
 from vadose.producer.methods.recurrent import RecurrentModel, RecurrentSettings
 from vadose.producer.methods.sequence import SequenceModel, SequenceSettings
 from vadose.producer.tensors import write_arrays
-from vadose.producer.training.experiment import Experiment, limit_threads, workers
+from vadose.producer.training.experiment import Experiment, limit_threads
 from vadose.producer.training.points import curve_row
 from vadose.producer.training.scores import MINIMUM_VALUES, Truth
 from vadose.producer.training.splits import Fold, make_folds
@@ -72,7 +73,7 @@ def run_memory(plan: Experiment, name: str, *, processes: int, until: float, pro
     pieces = [[point] for point in alone] + [[point for point in waiting if point not in alone]]
     with (
         progress.step("memory curve", len(waiting)) as bar,
-        workers(processes) as pool,
+        process_pool(processes) as pool,
     ):
         futures = [pool.submit(run_points, plan, name, piece, until) for piece in pieces if piece]
         for future in futures:
