@@ -58,7 +58,7 @@ def skill_page(skill: Skill, renderer: Renderer) -> Page:
         "figures": [renderer.place(figure, "skill") for figure in _memory(skill)],
         "densities": [renderer.place(one, "skill") for split in DRAWN for one in _best_densities(skill, split)],
         "reliability": [table for split in DRAWN if (table := reliability_table(frame, split)) is not None],
-        "costs": _costs(skill.costs),
+        "costs": _costs(skill.costs, str(skill.about.get("machine", ""))),
     }
     return Page("skill.md", "Skill", "skill.md.jinja", values)
 
@@ -214,13 +214,15 @@ def _memory(skill: Skill) -> list[figures.Figure]:
     return result
 
 
-def _costs(costs: pd.DataFrame | None) -> list[dict[str, Any]]:
+def _costs(costs: pd.DataFrame | None, machine: str) -> list[dict[str, Any]]:
+    """One row a method, split and machine; costs that name none were those of `machine`."""
     if costs is None:
         return []
-    parts = costs.groupby(["method", "split"], sort=True)
+    costs = costs if "machine" in costs else costs.assign(machine=machine)
+    parts = costs.groupby(["method", "split", "machine"], sort=True)
     return [
         {
-            "method": str(key[0]), "split": str(key[1]), "runs": len(part),
+            "method": str(key[0]), "split": str(key[1]), "machine": str(key[2]), "runs": len(part),
             "seconds": number(float(part["seconds_train"].median()), 1),
             "parameters": int(part["parameters"].max()) if part["parameters"].notna().any() else 0,
             "rate": number(float(part["predictions_per_second"].median()), 0),

@@ -160,7 +160,9 @@ def test_published_files_say_what_is_partial(plan: Experiment, tmp_path: Path) -
         "seconds_train",
         "parameters",
         "predictions_per_second",
+        "machine",
     ]
+    assert set(costs["machine"]) == {facts["machine"]}
 
 
 def test_short_memories_are_trained_on_short_windows_and_judged_on_their_last_day() -> None:

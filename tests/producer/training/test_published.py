@@ -84,6 +84,17 @@ def test_adding_again_changes_nothing(place: Place, tmp_path: Path) -> None:
     assert {name: (tmp_path / "site" / f"{name}.parquet").read_bytes() for name in NAMES} == before
 
 
+def test_costs_tell_on_which_machine_each_fit_ran(place: Place, tmp_path: Path) -> None:
+    put(place("a", [RIDGE]), tmp_path / "site", "vadose compare a")
+    told = facts(tmp_path / "site")
+    (tmp_path / "site" / "skill.json").write_text(json.dumps({**told, "machine": "another"}))
+    costs = pd.read_parquet(tmp_path / "site" / "costs.parquet")
+    costs.drop(columns="machine").to_parquet(tmp_path / "site" / "costs.parquet")
+    put(place("b", SEEDS[:1]), tmp_path / "site", "vadose compare b", add=True)
+    found = pd.read_parquet(tmp_path / "site" / "costs.parquet").set_index("method")["machine"]
+    assert found.to_dict() == {"ridge": "another", "lstm": told["machine"]}
+
+
 def test_unfinished_folds_here_leave_the_published_series(place: Place, tmp_path: Path) -> None:
     put(place("a", FOLDS), tmp_path / "site", "vadose compare a", jobs=FOLDS)
     before = pd.read_parquet(tmp_path / "site" / "scores.parquet")

@@ -91,7 +91,7 @@ def make_tables(plan: Experiment, jobs: Sequence[Job], truth: Truth, reasons: Ma
     }  # fmt: skip
     memory = curve_table(memory_rows(truth, points))
     density = density_table(truth, assembled(truth, plan, jobs))
-    return Tables(scores, cost_table(plan, jobs), density, memory, facts)
+    return Tables(scores, cost_table(plan, jobs).assign(machine=machine()), density, memory, facts)
 
 
 def write_filled_files(plan: Experiment, jobs: Sequence[Job], truth: Truth) -> None:

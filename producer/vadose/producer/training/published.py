@@ -32,7 +32,8 @@ class Tables:
     scores
         One row a score, see `vadose.producer.training.scores`.
     costs
-        One row a fit: `method`, `split`, `seed`, `fold`, seconds of training, parameters, predictions per second.
+        One row a fit: `method`, `split`, `seed`, `fold`, seconds of training, parameters, predictions per second,
+        `machine`.
     density
         Counts of pairs by `split`, `method` and `seed`.
     memory
@@ -70,6 +71,8 @@ def read_tables(folder: Path) -> Tables:
         raise InputError(f"not the facts of an experiment: no {', '.join(lacking)}", where=str(path), next=AGAIN)
     needed = {"scores": [*KEYS, "value"], "costs": FIT, "density": SERIES, "memory": ["figure", "x", "y"]}
     frames = {name: _read(folder / f"{name}.parquet", columns) for name, columns in needed.items()}
+    if "machine" not in frames["costs"]:
+        frames["costs"] = frames["costs"].assign(machine=facts["machine"])
     return Tables(facts=facts, **frames)
 
 
