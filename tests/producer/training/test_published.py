@@ -98,8 +98,10 @@ def test_costs_tell_on_which_machine_each_fit_ran(place: Place, tmp_path: Path) 
 def test_unfinished_folds_here_leave_the_published_series(place: Place, tmp_path: Path) -> None:
     put(place("a", FOLDS), tmp_path / "site", "vadose compare a", jobs=FOLDS)
     before = pd.read_parquet(tmp_path / "site" / "scores.parquet")
+    costs = pd.read_parquet(tmp_path / "site" / "costs.parquet")
     put(place("b", FOLDS[:2]), tmp_path / "site", "vadose compare b", jobs=FOLDS, add=True)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "site" / "scores.parquet"), before)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "site" / "costs.parquet"), costs)
     assert facts(tmp_path / "site")["partial"] == []
 
 

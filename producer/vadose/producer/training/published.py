@@ -135,7 +135,7 @@ def joined(ours: Tables, published: Tables) -> Tables:
     curve = ours if ours.facts["memory_curve_complete"] or published.memory.empty else published
     return Tables(
         scores=tidy(_replaced(ours.scores, published.scores, taken)),
-        costs=_costs(ours.costs, published.costs),
+        costs=_costs(ours.costs, published.costs, taken),
         density=_replaced(ours.density, published.density, taken),
         memory=curve.memory,
         facts=_facts(ours, published, partial, bool(curve.facts["memory_curve_complete"])),
@@ -165,9 +165,11 @@ def _replaced(ours: pd.DataFrame, published: pd.DataFrame, taken: set[Key]) -> p
     return pd.concat([published[kept], ours[new]], ignore_index=True)
 
 
-def _costs(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """One row a fit, ours where both have one."""
-    both = pd.concat([published, ours], ignore_index=True).drop_duplicates(FIT, keep="last")
+def _costs(ours: pd.DataFrame, published: pd.DataFrame, taken: set[Key]) -> pd.DataFrame:
+    """One row a fit: ours where its series is taken from ours or nothing is published."""
+    pairs = {key[:2] for key in taken}
+    new = pd.Series([pair in pairs for pair in zip(ours["split"], ours["method"], strict=True)], ours.index, dtype=bool)
+    both = pd.concat([ours[~new], published, ours[new]], ignore_index=True).drop_duplicates(FIT, keep="last")
     return both.sort_values(FIT, ignore_index=True)
 
 
