@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from vadose.common import InputError, UsageError
+from vadose.common import InputError, UsageError, read_json, write_json
 from vadose.producer.cube import Cube
 from vadose.producer.methods import Block, Inputs, Model, method, method_settings
 from vadose.producer.methods.autoencoder import Autoencoder, Layer, RowShape, initialised, layers
-from vadose.producer.methods.rowmodel import RowModel
+from vadose.producer.methods.rowmodel import CARD, RowModel
 from vadose.producer.recipe import Predictors
 from vadose.producer.training.splits import Fold, make_folds
 
@@ -158,6 +158,10 @@ def test_trees_keep_an_observation_of_the_day_where_wanted(
     assert not known[:, 7].all()
     assert np.isfinite(kept.uncertainty[known]).all()
     np.testing.assert_array_equal(kept.flags == 256, np.isnan(kept.mean))
+    # Trees that were saved without the word predict every day.
+    card = tmp_path / "True" / CARD
+    write_json(card, {key: value for key, value in read_json(card).items() if key != "keep_observed"})
+    np.testing.assert_array_equal(chosen.load(tmp_path / "True").predict(block).mean, free.mean)
 
 
 def test_a_cell_without_history_has_no_prediction_but_smnet_has_one(rainy_cube: Cube) -> None:

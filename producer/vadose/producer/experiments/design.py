@@ -21,7 +21,7 @@ from vadose.producer.recipefile import load_recipe
 from vadose.producer.vocabulary import VOCABULARY
 
 COMMAND = "python -m vadose.producer.experiments.design site/data/experiments"
-UNSAID = {True: "yes", False: "no", None: "not stated"}
+STATED = {True: "yes", False: "no", None: "not stated"}
 
 
 def main(out: Path, names: list[str]) -> None:
@@ -50,7 +50,7 @@ def input_rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
     for one in recipe.inputs:
         yield {
             "data_set": one.name, "producer": one.producer, "version": one.version, "licence": one.licence,
-            "passing_on": UNSAID[one.passing_on], "commercial_use": UNSAID[one.commercial_use],
+            "passing_on": STATED[one.passing_on], "commercial_use": STATED[one.commercial_use],
         }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def variable_rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
 
 
 def setting_rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """One row a setting of the method, with its value in the method and in each variant of it; the rest is as there."""
+    """One row a setting of the method with its value, and what the variants of the same method have in its place."""
     chosen = recipe.method.name
     main = _flat(method_settings(method(chosen), recipe.method.settings).model_dump(mode="json"))
     variants = {

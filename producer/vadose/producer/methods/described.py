@@ -90,7 +90,7 @@ def load_described(directory: Path) -> DescribedTrees:
     except (OSError, xgboost.core.XGBoostError, safetensors.SafetensorError) as error:
         raise InputError(f"trees cannot be read: {error}", where=str(directory), next="vadose train RECIPE") from error
     return DescribedTrees(booster, RowEncoder.restored(card["rows"], arrays), card["uncertainty"],
-                          card["keep_observed"], card["facts"])  # fmt: skip
+                          card.get("keep_observed", False), card["facts"])  # fmt: skip
 
 
 class XgboostDescriptorsSettings(XgboostSettings, TreeRowSettings):
